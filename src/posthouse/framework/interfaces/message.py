@@ -1,0 +1,67 @@
+"""What travels beside a message: its envelope, and the connection that it came by."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from posthouse.core.events import MessageLog
+from posthouse.core.world import IpAddress
+
+
+@dataclass(slots=True)
+class TlsState:
+    """What is known of a TLS connection."""
+
+    version: str  # "TLSv1.3"
+    cipher: str
+
+
+@dataclass(slots=True)
+class Connection:
+    """The state of a peer's connection, shared by all its messages."""
+
+    protocol: str  # "ESMTP", "ESMTPS" or "LMTP"
+    hello: str  # the name given in EHLO, HELO or LHLO
+    remote_ip: IpAddress | None  # None for Unix sockets
+    remote_port: int = 0
+    tls: TlsState | None = None
+    rdns: "asyncio.Future[str | None] | None" = None  # the peer's verified-or-not PTR name; None: not asked
+    auth_user: str = ""  # as sent; "" is not authenticated
+    auth_password: str = ""
+
+    @property
+    def remote(self) -> str:
+        """IP:PORT for logs; IPv6 in brackets."""
+        if self.remote_ip is None:
+            return ""
+        host = f"[{self.remote_ip}]" if self.remote_ip.version == 6 else str(self.remote_ip)
+        return f"{host}:{self.remote_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class MailOptions:
+    """Parameters of MAIL FROM."""
+
+    body: str = ""  # "", "7BIT" or "8BITMIME"
+    size: int = 0  # octets, as declared; 0 is unknown
+    utf8: bool = False  # SMTPUTF8 (RFC 6531)
+    require_tls: bool = False  # REQUIRETLS (RFC 8689)
+    auth: str = ""  # AUTH=
+
+
+@dataclass(slots=True)
+class Envelope:
+    """Metadata of one message, shared by all that handle it."""
+
+    id: str  # 8 lower-case hex digits
+    original_from: str  # reverse-path exactly as received; "" is `<>`
+    connection: Connection | None  # None for messages made here
+    log: MessageLog
+    options: MailOptions = MailOptions()
+    hide_client: bool = False  # submission: no client data in Received
+    quarantine: bool = False  # set by the pipeline only
+    tls_required_override: bool = False  # header field `TLS-Required: No`
+    original_recipients: dict[str, str] = field(
+        default_factory=dict
+    )  # effective recipient: as the client gave it
+    recipients: Sequence[str] = ()  # accepted so far, as the client gave them

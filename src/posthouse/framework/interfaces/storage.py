@@ -1,0 +1,250 @@
+"""Storage: accounts, mailboxes and messages, as IMAP (and later JMAP) sees them.
+
+A session opens a mailbox, takes a snapshot (UIDs and flags) and catches up by modseq; notifications only say "look". No call
+holds a read snapshot of the database while it waits, and none blocks the event loop.
+"""
+
+from array import array
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from posthouse.core.world import Subscription
+from posthouse.framework.buffer import Body
+
+# Flags of a message are one integer: system flags below, keywords from KEYWORD_SHIFT on (bit i is Mailbox keyword i).
+SEEN, ANSWERED, FLAGGED, DELETED, DRAFT, RECENT = 1, 2, 4, 8, 16, 32
+SYSTEM_FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")  # bit 0 first
+KEYWORD_SHIFT = 8
+KEYWORDS_MAX = 55  # per mailbox: bits 8..62
+
+
+class StorageError(Exception):
+    """An operation that cannot be done. The text is fit for a client (`NO text`)."""
+
+    code = ""  # an IMAP response code without brackets
+
+
+class NoSuchMailbox(StorageError):
+    def __init__(self) -> None:
+        super().__init__("No such mailbox")
+
+
+class MailboxExists(StorageError):
+    def __init__(self) -> None:
+        super().__init__("Mailbox already exists")
+
+
+class TooBig(StorageError):
+    code = "TOOBIG"
+
+    def __init__(self) -> None:
+        super().__init__("Message size exceeding limit")
+
+
+class TooManyKeywords(StorageError):
+    code = "LIMIT"
+
+    def __init__(self) -> None:
+        super().__init__("Too many keywords in this mailbox")
+
+
+class StorageBusy(StorageError):
+    """Tried for a bounded time: the database is locked or full (R-008, R-011)."""
+
+    code = "INUSE"
+
+    def __init__(self, text: str = "Mailbox is busy, try again later") -> None:
+        super().__init__(text)
+
+
+class BrokenMessage(StorageError):
+    """The stored octets are missing or damaged (R-025): NO for this message only."""
+
+    def __init__(self) -> None:
+        super().__init__("Message is damaged")
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxInfo:
+    """A mailbox as LIST shows it."""
+
+    id: int
+    name: str  # Unicode; "INBOX" in capitals for the inbox
+    special_use: str  # "\\Sent", or ""
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    messages: int
+    recent: int
+    unseen: int
+    uidnext: int
+    uidvalidity: int
+    modseq: int  # highest
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A mailbox at one moment. `uids` ascends; `flags[i]` belongs to `uids[i]`."""
+
+    uidvalidity: int
+    uidnext: int
+    modseq: int  # all changes up to here are in it
+    uids: "array[int]"  # type code "L"
+    flags: "array[int]"  # type code "Q"
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened in a mailbox after a modseq. One message appears in at most one of the lists."""
+
+    modseq: int  # all changes up to here are in it
+    uidnext: int
+    added: Sequence[tuple[int, int]]  # (uid, flags), ascending
+    changed: Sequence[tuple[int, int]]  # (uid, flags), ascending
+    vanished: Sequence[int]  # UIDs, ascending
+    keywords: tuple[str, ...]
+
+
+class MessageRow(NamedTuple):
+    """What FETCH needs of a message without its octets."""
+
+    uid: int
+    flags: int
+    modseq: int
+    received: int  # INTERNALDATE, seconds since the epoch
+    size: int  # RFC822.SIZE, octets
+    envelope: bytes  # ENVELOPE, ready for the wire
+    structure: bytes  # BODYSTRUCTURE, ready for the wire
+    email: int  # for `Mailbox.content`
+
+
+class Content(Protocol):
+    """The octets of one message. Small ones are in memory already; reading is cheap and never blocks the loop."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def parts(self) -> bytes:
+        """The part table made by `message.structure.scan`; see `message.structure.parts_of`."""
+        ...
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """At most `length` octets from `offset`. Raises BrokenMessage."""
+        ...
+
+
+class FlagChange(Enum):
+    REPLACE = "FLAGS"
+    ADD = "+FLAGS"
+    REMOVE = "-FLAGS"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The outcome of STORE: new flags of the messages that exist, ascending by UID."""
+
+    modseq: int
+    flags: Sequence[tuple[int, int]]
+    keywords: tuple[str, ...]
+
+
+class Mailbox(Protocol):
+    """An open mailbox, held by one session. All calls raise NoSuchMailbox once it was deleted; StorageBusy at any time."""
+
+    id: int
+    name: str
+
+    async def snapshot(self) -> Snapshot: ...
+    async def changes(self, since: int) -> Changes: ...
+    async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
+        """Take \\Recent of these messages for this session: those that no other session has, atomically."""
+        ...
+
+    def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
+        """Rows of these (ascending) UIDs in chunks of at most 256; those that vanished are left out."""
+        ...
+
+    async def content(self, email: int) -> Content:
+        """The octets of a message (`MessageRow.email`). Raises BrokenMessage."""
+        ...
+
+    async def store(
+        self, uids: Sequence[int], change: FlagChange, system: int, keywords: Sequence[str]
+    ) -> Stored:
+        """Change flags. `system` are system flag bits; RECENT is never changed. Raises TooManyKeywords."""
+        ...
+
+    async def expunge(self, uids: Sequence[int]) -> Sequence[int]:
+        """Remove those of these messages that are \\Deleted; gives their UIDs, ascending."""
+        ...
+
+    def watch(self, changed: Callable[[], None]) -> Subscription:
+        """`changed()` is called on the event loop, soon after anything changed in the mailbox: a hint to look."""
+        ...
+
+
+class Account(Protocol):
+    """The mailboxes of one user. Mailbox names are Unicode; INBOX in any case is the inbox."""
+
+    name: str
+
+    @property
+    def append_limit(self) -> int:
+        """Octets that APPEND takes at most."""
+        ...
+
+    async def mailboxes(self) -> Sequence[MailboxInfo]:
+        """In order of creation."""
+        ...
+
+    async def status(self, mailbox: str) -> MailboxStatus: ...
+    async def open(self, mailbox: str) -> Mailbox: ...
+    async def append(
+        self, mailbox: str, body: Body, system: int, keywords: Sequence[str], received: int | None
+    ) -> Appended:
+        """Store a whole message (`body` is header and body). `received`: INTERNALDATE, or None for now.
+
+        Raises NoSuchMailbox (client may create it), TooBig, TooManyKeywords. Durable when it returns.
+        """
+        ...
+
+    async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
+        """With missing parents. Raises MailboxExists."""
+        ...
+
+
+@runtime_checkable
+class Storage(Protocol):
+    delimiter: str  # between levels of mailbox names
+
+    async def account(self, name: str) -> Account | None:
+        """The account, or None when there is none. The name is folded as the storage does."""
+        ...
+
+    async def create_account(self, name: str) -> Account:
+        """With an INBOX. Raises ValueError when it exists."""
+        ...
+
+
+@runtime_checkable
+class AccountDatabase(Storage, Protocol):
+    """What the command line manages (`imap-acct`)."""
+
+    async def accounts(self) -> Sequence[str]: ...
+    async def remove_account(self, name: str) -> None:
+        """With its mailboxes and messages. Raises ValueError when there is none."""
+        ...
+
+    async def get_append_limit(self, name: str) -> int | None: ...
+    async def set_append_limit(self, name: str, limit: int | None) -> None: ...

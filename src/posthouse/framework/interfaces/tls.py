@@ -1,0 +1,31 @@
+"""TLS certificate loaders, and the server's side of TLS as endpoints see it."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate chain and its key, both PEM."""
+
+    chain: bytes
+    key: bytes
+
+
+@runtime_checkable
+class TlsLoader(Protocol):
+    """Gives the current certificates, for each handshake; the first is the default, others are chosen by SNI."""
+
+    def certificates(self) -> Sequence[Certificate]:
+        """Must be fast: no disk. The same object again means that nothing changed."""
+        ...
+
+
+class ServerTls(Protocol):
+    """The `tls` directive as configured."""
+
+    def context(self) -> ssl.SSLContext:
+        """The context for the next handshake, with current certificates. Cached; fast."""
+        ...

@@ -1,0 +1,1 @@
+"""Formats of mail: pure functions over bytes, without I/O."""

@@ -1,0 +1,34 @@
+"""Every module that a configuration may name, and where it lives. Imported when configured."""
+
+from posthouse.framework.registry import Catalogue
+
+CATALOGUE = Catalogue(
+    endpoints={
+        "smtp": "posthouse.modules.endpoint.smtp:SmtpEndpoint",
+        "submission": "posthouse.modules.endpoint.smtp:SubmissionEndpoint",
+        "imap": "posthouse.modules.endpoint.imap:ImapEndpoint",
+    },
+    modules={
+        "dummy": "posthouse.modules.dummy:Dummy",
+        "auth.dummy": "posthouse.modules.dummy:Dummy",
+        "target.dummy": "posthouse.modules.dummy:Dummy",
+        "table.dummy": "posthouse.modules.dummy:Dummy",
+        "auth.pass_table": "posthouse.modules.auth.pass_table:PassTable",
+        "table.static": "posthouse.modules.table.static:StaticTable",
+        "table.file": "posthouse.modules.table.file:FileTable",
+        "table.identity": "posthouse.modules.table.identity:IdentityTable",
+        "table.sql_table": "posthouse.modules.table.sql_table:SqlTable",
+        "storage.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
+        "target.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
+        "tls.loader.file": "posthouse.modules.tls.file:FileLoader",
+        "tls.loader.self_signed": "posthouse.modules.tls.self_signed:SelfSignedLoader",
+    },
+    later=frozenset(
+        "lmtp openmetrics dovecot_sasld limits msgpipeline checks modifiers mx_auth imap_filters"
+        " auth.plain_separate auth.external auth.pam auth.shadow auth.ldap auth.netauth auth.dovecot_sasl dovecot_sasl"
+        " table.regexp table.chain table.email_localpart table.email_localpart_optional table.email_with_domain"
+        " table.sql_query table.ldap table.netauth"
+        " target.queue target.remote target.smtp target.lmtp"
+        " storage.blob.fs storage.blob.s3 tls.loader.acme".split()
+    ),
+)

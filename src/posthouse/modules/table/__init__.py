@@ -1,0 +1,1 @@
+"""Tables: key to values."""

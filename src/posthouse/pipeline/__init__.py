@@ -1,0 +1,1 @@
+"""The way of a message through rules to targets."""

@@ -1,0 +1,1 @@
+"""Fakes, loopback DNS and helpers for tests, of outside modules too."""

@@ -1,0 +1,1 @@
+"""Protocol engines: bytes in, events out, without I/O."""

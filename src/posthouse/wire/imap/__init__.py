@@ -1,0 +1,1 @@
+"""The IMAP engine: one file per command."""
