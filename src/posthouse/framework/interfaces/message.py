@@ -6,14 +6,7 @@ from dataclasses import dataclass, field
 
 from posthouse.core.events import MessageLog
 from posthouse.core.world import IpAddress
-
-
-@dataclass(slots=True)
-class TlsState:
-    """What is known of a TLS connection."""
-
-    version: str  # "TLSv1.3"
-    cipher: str
+from posthouse.net.connection import TlsState
 
 
 @dataclass(slots=True)

@@ -1,0 +1,247 @@
+"""Accepted connections: bytes in, bytes out, with back pressure and one deadline each.
+
+An own Protocol instead of asyncio's streams: several times faster, and STARTTLS can drop what was read ahead.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import cast
+
+from posthouse.core.world import IpAddress
+
+READ_BUFFER = 262_144  # octets read ahead of the session before the peer has to wait
+WRITE_BUFFER = 65_536  # octets not yet taken by the peer before the session has to wait
+HANDSHAKE_TIMEOUT = 30.0  # seconds for a TLS handshake
+
+
+class ConnectionLost(Exception):
+    """The peer is gone; nothing more can be said to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsState:
+    """What is known of a TLS connection."""
+
+    version: str  # "TLSv1.3"
+    cipher: str
+
+
+class Stream(asyncio.Protocol):
+    """One connection, used by one task.
+
+    on_lost is called once when the peer is gone, so that a session can stop what it does for nobody.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_buffered",
+        "_chunks",
+        "_deadline",
+        "_drained",
+        "_eof",
+        "_is_lost",
+        "_loop",
+        "_made",
+        "_reading_paused",
+        "_timer",
+        "_transport",
+        "_waiter",
+        "_writing_paused",
+        "on_lost",
+        "peer_ip",
+        "peer_port",
+        "tls",
+    )
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, made: "Callable[[Stream], None]", *, hold: bool = False
+    ) -> None:
+        """`made` is called once connected. `hold`: read nothing until `start_tls` (implicit TLS)."""
+        self._loop = loop
+        self._made = made
+        self._transport: asyncio.Transport
+        self._chunks: list[bytes] = []
+        self._buffered = 0
+        self._reading_paused = hold
+        self._writing_paused = False
+        self._eof = False
+        self._is_lost = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._deadline = float("inf")
+        self._armed = float("inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self.on_lost: Callable[[], None] | None = None
+        self.tls: TlsState | None = None
+        self.peer_ip: IpAddress | None = None
+        self.peer_port = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """The connection is closed, by whichever side."""
+        return self._is_lost or self._transport.is_closing()
+
+    async def read(self, timeout: float) -> bytes:
+        """What has arrived, at least one octet; b"" when the peer will send no more.
+
+        Raises TimeoutError when nothing comes within `timeout` seconds. Cancelling it loses no data.
+        """
+        if not self._chunks and not self._eof and not self._is_lost:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._wait(self._waiter, timeout)
+            finally:
+                self._waiter = None
+        if not self._chunks:
+            return b""
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._buffered = 0
+        if self._reading_paused and not self._is_lost:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send, or queue what the peer does not take yet. After a lost connection nothing happens."""
+        if not self._is_lost:
+            self._transport.write(data)
+
+    @property
+    def is_full(self) -> bool:
+        """The peer takes less than we write: `drain` before writing more."""
+        return self._writing_paused
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until the peer has taken most of what was written.
+
+        Raises TimeoutError when it does not within `timeout` seconds, ConnectionLost when it is gone.
+        """
+        if self._writing_paused and not self._is_lost:
+            self._drained = self._loop.create_future()
+            try:
+                await self._wait(self._drained, timeout)
+            finally:
+                self._drained = None
+        if self._is_lost:
+            raise ConnectionLost
+
+    async def start_tls(self, context: ssl.SSLContext, go_ahead: bytes = b"") -> None:
+        """Send `go_ahead` in clear, forget everything read so far, and become TLS (as a server).
+
+        Raises OSError (ssl.SSLError among them) or TimeoutError when the handshake fails: the connection is then of no use.
+        """
+        self._transport.pause_reading()
+        self._reading_paused = False
+        self._chunks.clear()
+        self._buffered = 0
+        if self._eof or self._is_lost:
+            raise ConnectionResetError("the peer left before the TLS handshake")
+        if go_ahead:
+            self._transport.write(go_ahead)
+        transport = await self._loop.start_tls(
+            self._transport,
+            self,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+            ssl_shutdown_timeout=5.0,
+        )
+        if transport is None:
+            raise ConnectionResetError("the peer left during the TLS handshake")
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        cipher = transport.get_extra_info("cipher") or ("", "", 0)
+        self.tls = TlsState(version=cipher[1], cipher=cipher[0])
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+        self._stop_timer()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what is queued is dropped."""
+        self._stop_timer()
+        self._transport.abort()
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport = transport
+        if self._reading_paused:
+            transport.pause_reading()
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            address = ip_address(peer[0].partition("%")[0])
+            self.peer_ip = getattr(address, "ipv4_mapped", None) or address
+            self.peer_port = peer[1]
+        self._made(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._buffered += len(data)
+        if self._buffered > READ_BUFFER and not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+        _wake(self._waiter)
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        _wake(self._waiter)
+        return self.tls is None  # in clear the peer may still want our answers
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True
+        self._stop_timer()
+        _wake(self._waiter)
+        _wake(self._drained)
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        _wake(self._drained)
+
+    # --- one timer for all deadlines: it is moved only when it has to ring earlier
+
+    async def _wait(self, waiter: "asyncio.Future[None]", timeout: float) -> None:
+        self._deadline = self._loop.time() + timeout
+        if self._deadline < self._armed:
+            self._arm()
+        try:
+            await waiter
+        finally:
+            self._deadline = float("inf")
+
+    def _arm(self) -> None:
+        self._stop_timer()
+        self._armed = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer, self._armed = None, float("inf")
+        if self._deadline > self._loop.time():
+            if self._deadline < float("inf"):
+                self._arm()
+            return
+        for waiter in (self._waiter, self._drained):
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(TimeoutError())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._armed = None, float("inf")
+
+
+def _wake(waiter: "asyncio.Future[None] | None") -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

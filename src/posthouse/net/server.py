@@ -1,0 +1,88 @@
+"""Serving: sockets that accept, and a supervised group of sessions, where one that fails harms no other."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+from posthouse.core.log import Logger
+from posthouse.net.connection import Stream
+
+BACKLOG = 1024  # connections that the kernel holds until they are accepted
+
+Handler = Callable[[Stream], Awaitable[None]]
+
+
+class Server:
+    """Accepts connections on any number of sockets and runs one task for each."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def session_count(self) -> int:
+        return len(self._tasks)
+
+    async def listen(self, listener: socket.socket, handler: Handler, *, hold: bool = False) -> None:
+        """Accept from now on. `handler` owns its stream; `hold`: it calls `start_tls` before it reads.
+
+        The listener is closed with the server; a Unix socket's file is left alone.
+        """
+        loop = asyncio.get_running_loop()
+
+        def made(stream: Stream) -> None:
+            task = loop.create_task(self._run(handler, stream))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        def factory() -> Stream:
+            return Stream(loop, made, hold=hold)
+
+        if listener.family == socket.AF_UNIX:
+            server = await loop.create_unix_server(factory, sock=listener, backlog=BACKLOG)
+        else:
+            server = await loop.create_server(factory, sock=listener, backlog=BACKLOG)
+        self._servers.append(server)
+
+    def close_listeners(self) -> None:
+        """Accept no more; sessions go on."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def wait(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for all sessions to end by themselves; whether they have."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+        return not self._tasks
+
+    async def cancel(self) -> None:
+        """End all sessions now."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, handler: Handler, stream: Stream) -> None:
+        try:
+            await handler(stream)
+        except asyncio.CancelledError:
+            stream.abort()
+            raise
+        except Exception as err:  # noqa: BLE001 - the top of a session: it ends, the others go on
+            self._log.error("session failed", err, trace=_trace(err))
+            stream.abort()
+        else:
+            stream.close()
+
+
+def _trace(err: BaseException) -> str:
+    """Where it happened, innermost last, for the log."""
+    places = []
+    tb = err.__traceback__
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/')[2]}:{tb.tb_lineno} {code.co_name}")
+        tb = tb.tb_next
+    return f"{type(err).__name__} at " + " > ".join(places[-8:])
