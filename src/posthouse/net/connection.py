@@ -15,6 +15,7 @@ from posthouse.core.world import IpAddress
 READ_BUFFER = 262_144  # octets read ahead of the session before the peer has to wait
 WRITE_BUFFER = 65_536  # octets not yet taken by the peer before the session has to wait
 HANDSHAKE_TIMEOUT = 30.0  # seconds for a TLS handshake
+TLS_SHUTDOWN_TIMEOUT = 5.0  # seconds for the peer to answer our close_notify
 
 
 class ConnectionLost(Exception):
@@ -65,7 +66,7 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._chunks: list[bytes] = []
         self._buffered = 0
-        self._reading_paused = hold
+        self._reading_paused = False
         self._writing_paused = False
         self._eof = False
         self._is_lost = False
@@ -148,14 +149,13 @@ class Stream(asyncio.Protocol):
             context,
             server_side=True,
             ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
-            ssl_shutdown_timeout=5.0,
+            ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
         )
         if transport is None:
             raise ConnectionResetError("the peer left during the TLS handshake")
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        cipher = transport.get_extra_info("cipher") or ("", "", 0)
-        self.tls = TlsState(version=cipher[1], cipher=cipher[0])
+        self.tls = _tls_state(transport)
 
     def close(self) -> None:
         """Send what is queued, then close."""
@@ -170,10 +170,9 @@ class Stream(asyncio.Protocol):
     # --- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self._transport = transport
-        if self._reading_paused:
-            transport.pause_reading()
+        self.tls = _tls_state(transport)
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
@@ -240,6 +239,11 @@ class Stream(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._armed = None, float("inf")
+
+
+def _tls_state(transport: asyncio.BaseTransport) -> TlsState | None:
+    cipher = transport.get_extra_info("cipher")
+    return TlsState(version=cipher[1], cipher=cipher[0]) if cipher else None
 
 
 def _wake(waiter: "asyncio.Future[None] | None") -> None:

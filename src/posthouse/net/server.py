@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 from posthouse.core.log import Logger
-from posthouse.net.connection import Stream
+from posthouse.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, Stream
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
 
@@ -24,8 +25,10 @@ class Server:
     def session_count(self) -> int:
         return len(self._tasks)
 
-    async def listen(self, listener: socket.socket, handler: Handler, *, hold: bool = False) -> None:
-        """Accept from now on. `handler` owns its stream; `hold`: it calls `start_tls` before it reads.
+    async def listen(
+        self, listener: socket.socket, handler: Handler, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Accept from now on. `handler` owns its stream; `tls`: the handshake comes first, without a session.
 
         The listener is closed with the server; a Unix socket's file is left alone.
         """
@@ -37,12 +40,17 @@ class Server:
             task.add_done_callback(self._tasks.discard)
 
         def factory() -> Stream:
-            return Stream(loop, made, hold=hold)
+            return Stream(loop, made)
 
-        if listener.family == socket.AF_UNIX:
-            server = await loop.create_unix_server(factory, sock=listener, backlog=BACKLOG)
-        else:
-            server = await loop.create_server(factory, sock=listener, backlog=BACKLOG)
+        create = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
+        server = await create(
+            factory,
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if tls else None,
+            ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT if tls else None,
+        )
         self._servers.append(server)
 
     def close_listeners(self) -> None:

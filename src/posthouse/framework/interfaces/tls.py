@@ -27,5 +27,8 @@ class ServerTls(Protocol):
     """The `tls` directive as configured."""
 
     def context(self) -> ssl.SSLContext:
-        """The context for the next handshake, with current certificates. Cached; fast."""
+        """The one context of this directive: always the same object, for listeners that live for months.
+
+        It asks the loader at each handshake, so that renewed certificates are served without a restart.
+        """
         ...
