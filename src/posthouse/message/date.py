@@ -1,0 +1,122 @@
+"""Dates of messages: RFC 5322 §3.3 and IMAP's date-time (RFC 3501 §9). Times are whole seconds since the epoch.
+
+What we write is always +0000, with English names, whatever time zone and locale the machine has.
+"""
+
+import re
+from datetime import date
+from functools import lru_cache
+
+_DAY = 86_400  # seconds
+_EPOCH = date(1970, 1, 1).toordinal()
+_EARLIEST = (1 - _EPOCH) * _DAY
+_LATEST = (date.max.toordinal() + 1 - _EPOCH) * _DAY - 1
+_DATE_MAX = 256  # octets of a Date field that are looked at
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH_NUMBERS = {name.lower().encode(): number for number, name in enumerate(_MONTHS, 1)}
+_ZONES = {
+    b"edt": -4,
+    b"est": -5,
+    b"cdt": -5,
+    b"cst": -6,
+    b"mdt": -6,
+    b"mst": -7,
+    b"pdt": -7,
+    b"pst": -8,
+}  # hours
+
+_COMMENT = re.compile(rb"\([^()]*\)")
+_DATE = re.compile(
+    rb"(?:[A-Za-z]{3,9} ?,? ?)?"
+    rb"(?P<day>\d{1,2})[ -]?(?P<month>[A-Za-z]{3,9})[ -]?(?P<year>\d{2,4}) "
+    rb"(?P<hour>\d{1,2}) ?: ?(?P<minute>\d{2})(?: ?: ?(?P<second>\d{2}))? ?"
+    rb"(?P<zone>[+-]\d{4}(?!\d)|[A-Za-z]*)"
+)
+_INTERNAL_DATE = re.compile(
+    rb"(?P<day> ?\d|\d\d)-(?P<month>[A-Za-z]{3})-(?P<year>\d{4}) "
+    rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) (?P<zone>[+-]\d{4})"
+)
+
+
+def format_date(seconds: int) -> str:
+    """A date as header fields have it: `Mon, 02 Jan 2006 15:04:05 +0000`."""
+    day, second = divmod(min(max(seconds, _EARLIEST), _LATEST), _DAY)
+    return _day_of_header(day) + _clock(second)
+
+
+def format_internal_date(seconds: int) -> bytes:
+    """A date as IMAP has it, without quotes: `17-Jul-1996 02:44:25 +0000`, a blank before a day of one digit."""
+    day, second = divmod(min(max(seconds, _EARLIEST), _LATEST), _DAY)
+    return (_internal_day(day) + _clock(second)).encode()
+
+
+def parse_date(value: bytes) -> int | None:
+    """The time of a Date field's value, obsolete forms included (RFC 5322 §4.3). None: it has none, or an impossible one.
+
+    A missing or unknown zone counts as +0000.
+    """
+    value = value[:_DATE_MAX]
+    while b"(" in value:
+        value, removed = _COMMENT.subn(b" ", value)
+        if not removed:
+            break
+    match = _DATE.match(b" ".join(value.split()))
+    return _seconds(match) if match else None
+
+
+def parse_internal_date(value: bytes) -> int | None:
+    """The time of an IMAP date-time without its quotes, or None if it is none."""
+    match = _INTERNAL_DATE.fullmatch(value)
+    return _seconds(match) if match else None
+
+
+@lru_cache(32)
+def _day_of_header(day: int) -> str:
+    on = date.fromordinal(day + _EPOCH)
+    return f"{_WEEKDAYS[on.weekday()]}, {on.day:02} {_MONTHS[on.month - 1]} {on.year:04} "
+
+
+@lru_cache(1024)
+def _internal_day(day: int) -> str:
+    on = date.fromordinal(day + _EPOCH)
+    return f"{on.day:2}-{_MONTHS[on.month - 1]}-{on.year:04} "
+
+
+def _clock(second: int) -> str:
+    minute, second = divmod(second, 60)
+    return "%02d:%02d:%02d +0000" % (*divmod(minute, 60), second)
+
+
+def _seconds(match: re.Match[bytes]) -> int | None:
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    month = _MONTH_NUMBERS.get(match["month"][:3].lower())
+    zone = _zone(match["zone"])
+    if month is None or zone is None or hour > 23 or minute > 59 or second > 60:  # 60: a leap second
+        return None
+    try:
+        day = date(_year(match["year"]), month, int(match["day"])).toordinal() - _EPOCH
+    except ValueError:
+        return None
+    seconds = day * _DAY + hour * 3600 + minute * 60 + second - zone
+    return seconds if _EARLIEST <= seconds <= _LATEST else None
+
+
+def _year(digits: bytes) -> int:
+    """RFC 5322 §4.3: two digits are 1950 to 2049, three count from 1900."""
+    year = int(digits)
+    if len(digits) == 2:
+        return year + (2000 if year < 50 else 1900)
+    return year + 1900 if len(digits) == 3 else year
+
+
+def _zone(zone: bytes) -> int | None:
+    """Seconds east of Greenwich; None for an impossible offset."""
+    if zone[:1] not in (b"+", b"-"):
+        return _ZONES.get(zone.lower(), 0) * 3600
+    hours, minutes = int(zone[1:3]), int(zone[3:])
+    if hours > 23 or minutes > 59:
+        return None
+    offset = hours * 3600 + minutes * 60
+    return -offset if zone[0] == ord("-") else offset
