@@ -76,9 +76,10 @@ class InlineModule(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Directives that are not declared are handed over, in order."""
+    """Directives that are not declared are handed over, in order; `kind` reads them as a block of their own."""
 
     help: str
+    kind: Kind[Any] | None = None
 
 
 _KEY = "posthouse"
@@ -126,10 +127,15 @@ def rest(*, help: str) -> tuple[Node, ...]:  # noqa: A002
     return cast("tuple[Node, ...]", field(metadata={_KEY: Rest(help)}))
 
 
+def rest_of_block(kind: Kind[T], *, help: str) -> T:  # noqa: A002
+    """All directives that are not declared, read by `kind` as if they were the whole block (an endpoint's pipeline)."""
+    return cast(T, field(metadata={_KEY: Rest(help, kind)}))
+
+
 @dataclass_transform(
     kw_only_default=True,
     frozen_default=True,
-    field_specifiers=(directive, repeated, arguments, inline_module, rest),
+    field_specifiers=(directive, repeated, arguments, inline_module, rest, rest_of_block),
 )
 def settings(cls: type[S]) -> type[S]:
     """Make a class of declarations a frozen dataclass."""
@@ -158,7 +164,7 @@ class _Reader(Generic[S]):
         self.errors: list[ConfigError] = []
         self.values: dict[str, Any] = {}
         self.rest: list[Node] = []
-        self.rest_field: str | None = None
+        self.rest_field: tuple[str, Rest] | None = None
         self.directives: dict[str, tuple[str, Directive[Any]]] = {}
         self.children_taken = False
 
@@ -172,7 +178,7 @@ class _Reader(Generic[S]):
                 takes_args = True
                 self._take_inline(name, declared)
             elif isinstance(declared, Rest):
-                self.rest_field = name
+                self.rest_field = (name, declared)
             else:
                 for known in (name, *declared.names):
                     self.directives[known] = (name, declared)
@@ -182,10 +188,19 @@ class _Reader(Generic[S]):
             for child in self.block.children or ():
                 self._take(child)
         self._fill_missing()
+        self._hand_over_rest()
         raise_all(self.errors)
-        if self.rest_field is not None:
-            self.values[self.rest_field] = tuple(self.rest)
         return self.cls(**self.values)
+
+    def _hand_over_rest(self) -> None:
+        if self.rest_field is None:
+            return
+        name, declared = self.rest_field
+        if declared.kind is None:
+            self.values[name] = tuple(self.rest)
+        else:
+            block = dataclasses.replace(self.block, children=tuple(self.rest))
+            self._store(name, declared.kind, block, repeatable=False)
 
     def _fail(self, text: str, at: Node, hint: str = "") -> None:
         self.errors.append(ConfigError(text, at=at, hint=hint))
