@@ -165,6 +165,11 @@ class Mailbox(Protocol):
     id: int
     name: str
 
+    @property
+    def recent_is_sticky(self) -> bool:
+        """A read-write SELECT shows the stored \\Recent and leaves it stored (`disable_recent yes`): nobody claims it there."""
+        ...
+
     async def snapshot(self) -> Snapshot: ...
     async def changes(self, since: int) -> Changes: ...
     async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
@@ -227,6 +232,11 @@ class Account(Protocol):
 @runtime_checkable
 class Storage(Protocol):
     delimiter: str  # between levels of mailbox names
+
+    @property
+    def append_limit(self) -> int:
+        """Octets that APPEND takes at most, for accounts without a limit of their own."""
+        ...
 
     async def account(self, name: str) -> Account | None:
         """The account, or None when there is none. The name is folded as the storage does."""
