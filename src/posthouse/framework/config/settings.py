@@ -129,7 +129,7 @@ def rest(*, help: str) -> tuple[Node, ...]:  # noqa: A002
 
 def rest_of_block(kind: Kind[T], *, help: str) -> T:  # noqa: A002
     """All directives that are not declared, read by `kind` as if they were the whole block (an endpoint's pipeline)."""
-    return cast(T, field(metadata={_KEY: Rest(help, kind)}))
+    return cast("T", field(metadata={_KEY: Rest(help, kind)}))
 
 
 @dataclass_transform(
