@@ -4,7 +4,6 @@ A logger only formats; where lines go is the sink's matter (`core.logsink`).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -16,14 +15,17 @@ LINE_MAX = 65_536  # octets; consumers of logs have such limits
 Sink = Callable[[bytes, bool], None]
 
 
-def _plain(value: object) -> Any:
+_encoder = msgspec.json.Encoder(enc_hook=str, order="sorted")
+_PLAIN = frozenset({str, int, float, bool, type(None), list})  # what JSON says itself
+
+
+def _text(value: object) -> object:
     """What JSON cannot say itself, as its text."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(value)
+    if type(value) in _PLAIN:
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_plain, order="sorted")
 _HTML = (
     (b"<", b"\\u003c"),
     (b">", b"\\u003e"),
@@ -45,6 +47,8 @@ def format_line(name: str, message: str, fields: Mapping[str, object], *, debug:
     head = f"{prefix}{message}\t".encode("utf-8", "backslashreplace")
     if not fields:
         return head[:LINE_MAX]
+    if not _PLAIN.issuperset(map(type, fields.values())):
+        fields = {name: _text(value) for name, value in fields.items()}
     try:
         body = _encoder.encode(fields)
     except (UnicodeEncodeError, TypeError, ValueError):  # lone surrogates of undecodable input
