@@ -1,14 +1,13 @@
 """From blocks of the configuration to modules: registration, lazy construction, references (spec/config-language §8, §9)."""
 
-import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from posthouse.framework.config.node import ConfigError, Node
+from posthouse.framework.config.node import ConfigError, ConfigErrors, Node, did_you_mean
 from posthouse.framework.config.scope import Scope
-from posthouse.framework.config.settings import parse_settings
+from posthouse.framework.config.settings import not_available, parse_settings
 from posthouse.framework.interfaces.module import Context, Module
 
 T = TypeVar("T")
@@ -56,14 +55,19 @@ class Registry:
         self._catalogue = catalogue
         self._make_context = make_context
         self._instances: dict[str, _Instance] = {}
+        self._refused: set[str] = set()  # names of blocks that could not be registered
         self.lifetime: list[tuple[Context, Module]] = []
 
     def register(self, node: Node) -> None:
         """Take a top-level block; it is constructed when somebody refers to it."""
         module = node.name
-        if not self._known(module, node):
-            raise self._unknown(f"unknown module or global directive: {module}", module, node)
         names = node.args or (module,)
+        try:
+            if not self._known(module, node):
+                raise self._unknown(f"unknown module or global directive: {module}", module, node)
+        except ConfigError:
+            self._refused.update(names)
+            raise
         instance = _Instance(node, module, names[0])
         for name in names:
             if name in self._instances:
@@ -75,14 +79,14 @@ class Registry:
 
     def endpoint(self, node: Node, scope: Scope) -> Module:
         """Construct an endpoint; its arguments are its addresses."""
-        cls = _load(self._catalogue.endpoints[node.name])
+        cls = _load(self._catalogue.endpoints, node.name, node)
         return self._construct(cls, cls.__new__(cls), node.name, node.name, node, scope, node.args)
 
     def named(self, name: str, scope: Scope) -> Module:
         """A top-level instance, constructed if it was not. Raises KeyError when there is none."""
         instance = self._instances[name]
         if instance.object is None:
-            cls = _load(self._catalogue.modules[instance.module])
+            cls = _load(self._catalogue.modules, instance.module, instance.node)
             instance.object = cls.__new__(cls)
             self._construct(cls, instance.object, instance.module, instance.name, instance.node, scope, ())
         return instance.object
@@ -95,10 +99,14 @@ class Registry:
         if first.startswith("&"):
             return self._reference(first[1:], node, role, scope)
         name = self._qualified(first, node, role.prefix)
-        cls = _load(self._catalogue.modules[name])
+        cls = _load(self._catalogue.modules, name, node)
         instance = cls.__new__(cls)
         _check_role(instance, role, name, name, node)
         return cast("T", self._construct(cls, instance, name, name, node, scope, node.args[1:]))
+
+    def context(self, name: str, node: Node, scope: Scope) -> Context:
+        """A context for what is configured but is no module, as the `tls` directive."""
+        return self._make_context(name, name, node, bool(scope.globals.get("debug", False)))
 
     def construct_all(self, scope: Scope) -> list[ConfigError]:
         """Construct every registered instance (the command line works on any of them)."""
@@ -121,6 +129,8 @@ class Registry:
     def _reference(self, name: str, node: Node, role: Role[T], scope: Scope) -> T:
         if len(node.args) > 1 or node.children is not None:
             raise ConfigError("exactly one argument is required to use existing config block", at=node)
+        if name in self._refused:
+            raise ConfigErrors(())  # what is wrong with it was said at its block
         if name not in self._instances:
             raise self._unknown(f"no such instance registered: {name}", name, node, self._instances)
         found = self.named(name, scope)
@@ -137,15 +147,14 @@ class Registry:
 
     def _known(self, name: str, node: Node) -> bool:
         if name in self._catalogue.later:
-            raise ConfigError(f"{name} is not available in this version", at=node)
+            raise not_available(name, node)
         return name in self._catalogue.modules
 
     def _unknown(
         self, text: str, name: str, node: Node, among: Mapping[str, Any] | None = None
     ) -> ConfigError:
         known = among if among is not None else {**self._catalogue.modules, **self._catalogue.endpoints}
-        near = difflib.get_close_matches(name, known, 1)
-        return ConfigError(text, at=node, hint=f"did you mean {near[0]}" if near else "")
+        return ConfigError(text, at=node, hint=did_you_mean(name, known))
 
     def _construct(
         self,
@@ -162,23 +171,35 @@ class Registry:
         context = self._make_context(module, name, node, debug)
         try:
             obj.__init__(values, context)  # type: ignore[misc]  # allocated before, so that circles of blocks can refer to it
-        except ConfigError:
-            raise
+        except ConfigError as err:
+            raise err.placed(node) from err
         except (ValueError, OSError) as err:
             raise ConfigError(str(err), at=node) from err
         self.lifetime.append((context, obj))
         return obj
 
 
-def _load(path: str) -> type[Module]:
+def load_class(path: str) -> type[Module]:
+    """The class that a catalogue names as `package.module:Class`."""
     module, name = path.split(":")
     return cast("type[Module]", getattr(importlib.import_module(module), name))
 
 
+def _load(paths: Mapping[str, str], name: str, node: Node) -> type[Module]:
+    try:
+        return load_class(paths[name])
+    except ImportError as err:
+        raise ConfigError(f"module {name} cannot be loaded: {err}", at=node) from err
+
+
 def _check_role(obj: Module, role: Role[T], module: str, instance: str, node: Node) -> None:
-    """The role is checked before the object is constructed, so protocols with data members are told by their methods."""
-    wanted = [
-        name for name, value in vars(role.protocol).items() if callable(value) and not name.startswith("_")
-    ]
+    """The role is checked before the object is constructed, so a protocol is told by its methods."""
+    wanted = {
+        name
+        for base in role.protocol.__mro__
+        if getattr(base, "_is_protocol", False)
+        for name, value in vars(base).items()
+        if callable(value) and not name.startswith("_")
+    }
     if not all(hasattr(type(obj), name) for name in wanted):
         raise ConfigError(f"module {module} ({instance}) doesn't implement {role.name} interface", at=node)

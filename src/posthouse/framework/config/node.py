@@ -1,6 +1,6 @@
 """What the configuration parser gives out, and how its errors read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -23,24 +23,33 @@ class Node:
 class ConfigError(Exception):
     """A mistake in a configuration file; its text begins with FILE:LINE.
 
-    hint: a second, indented line: the column, and what may have been meant.
+    at: where. A module's constructor leaves it out: the place is then its block.
+    hint: for a second, indented line, behind the column: what may have been meant.
     """
 
     def __init__(self, text: str, *, at: Node | None = None, hint: str = "") -> None:
+        self.text, self.at, self.hint = text, at, hint
         where = f"{at.where}: " if at is not None else ""
         column = f"column {at.column}" if at is not None else ""
         second = ", ".join(part for part in (column, hint) if part)
         super().__init__(f"{where}{text}" + (f"\n    {second}" if second else ""))
 
+    def placed(self, at: Node) -> "ConfigError":
+        """The same mistake, at this node if it was nowhere."""
+        return self if self.at is not None else ConfigError(self.text, at=at, hint=self.hint)
+
 
 class ConfigErrors(ConfigError):
-    """All mistakes that were found, in the order of the file."""
+    """Several mistakes. None at all: what is wrong was said elsewhere."""
 
     def __init__(self, errors: Sequence[ConfigError]) -> None:
         self.errors: tuple[ConfigError, ...] = tuple(
             one for error in errors for one in (error.errors if isinstance(error, ConfigErrors) else (error,))
         )
-        Exception.__init__(self, "\n".join(dict.fromkeys(str(error) for error in self.errors)))
+        super().__init__("\n".join(dict.fromkeys(str(error) for error in self.errors)))
+
+    def placed(self, at: Node) -> "ConfigError":
+        return ConfigErrors([error.placed(at) for error in self.errors])
 
 
 def raise_all(errors: Sequence[ConfigError]) -> None:
@@ -49,3 +58,11 @@ def raise_all(errors: Sequence[ConfigError]) -> None:
         raise errors[0]
     if errors:
         raise ConfigErrors(errors)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The hint for an unknown name: the nearest known one, if there is one near."""
+    from difflib import get_close_matches  # needed only when something is wrong
+
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}" if near else ""

@@ -4,17 +4,19 @@ Parsing, error messages with file and line, `verify-config` and the reference pa
 
     @settings
     class Settings:
+        LATER: ClassVar = frozenset({"case_insensitive"})  # known names that are not built yet
         args: tuple[str, ...] = arguments(help="PATTERN [REPLACEMENT...]")
         full_match: bool = directive(boolean, default=True, help="match the whole key")
+
+A directive is named after its field; the underscore at the end of `pass_` is left out.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, dataclass_transform
 
-from posthouse.framework.config.node import ConfigError, Node, raise_all
+from posthouse.framework.config.node import ConfigError, Node, did_you_mean, raise_all
 
 if TYPE_CHECKING:
     from posthouse.framework.config.scope import Scope
@@ -27,7 +29,10 @@ S = TypeVar("S")
 class Kind(Protocol[T_co]):
     """A type of value: how a directive's arguments (and block) become it."""
 
-    name: str  # as the reference pages call it
+    @property
+    def name(self) -> str:
+        """As the reference pages call it."""
+        ...
 
     def parse(self, node: Node, scope: "Scope") -> T_co:
         """Raises ConfigError."""
@@ -147,6 +152,16 @@ def declarations(cls: type[Any]) -> Mapping[str, Any]:
     return {f.name: f.metadata[_KEY] for f in dataclasses.fields(cls)}
 
 
+def directive_name(field_name: str) -> str:
+    """What a configuration calls a field: `pass` for `pass_`."""
+    return field_name.removesuffix("_")
+
+
+def not_available(name: str, at: Node) -> ConfigError:
+    """For what maddy knows and we do not yet: it is never ignored."""
+    return ConfigError(f"{name} is not available in this version", at=at)
+
+
 def parse_settings(cls: type[S], block: Node, scope: "Scope", *, args: Sequence[str] | None = None) -> S:
     """Read a block into its settings.
 
@@ -180,7 +195,7 @@ class _Reader(Generic[S]):
             elif isinstance(declared, Rest):
                 self.rest_field = (name, declared)
             else:
-                for known in (name, *declared.names):
+                for known in (directive_name(name), *declared.names):
                     self.directives[known] = (name, declared)
         if self.args and not takes_args:
             self._fail("no inline arguments are expected here", self.block)
@@ -232,13 +247,14 @@ class _Reader(Generic[S]):
     def _take(self, child: Node) -> None:
         found = self.directives.get(child.name)
         if found is None:
+            if child.name in getattr(self.cls, "LATER", ()):
+                self.errors.append(not_available(child.name, child))
+                return
             if self.rest_field is not None:
                 self.rest.append(child)
                 return
-            near = difflib.get_close_matches(child.name, self.directives, 1)
-            self._fail(
-                f"unexpected directive: {child.name}", child, f"did you mean {near[0]}" if near else ""
-            )
+            hint = did_you_mean(child.name, self.directives)
+            self._fail(f"unexpected directive: {child.name}", child, hint)
             return
         name, declared = found
         if name in self.values and not declared.repeatable:
@@ -251,20 +267,18 @@ class _Reader(Generic[S]):
         try:
             value = kind.parse(node, self.scope)
         except ConfigError as err:
-            self.errors.append(err)
+            self.errors.append(err.placed(node))
         self.values[name] = (*self.values.get(name, ()), value) if repeatable else value
 
     def _fill_missing(self) -> None:
         for name, declared in declarations(self.cls).items():
             if name in self.values or isinstance(declared, Arguments | Rest):
                 continue
-            if isinstance(declared, Directive):
-                if declared.inherit and name in self.scope.globals:
-                    inherited = self.scope.globals[name]
-                    self.values[name] = inherited
-                elif declared.default is not REQUIRED:
-                    self.values[name] = declared.default
-                else:
-                    self._fail(f"missing required directive: {name}", self.block)
-            else:
+            if isinstance(declared, InlineModule):
                 self._fail(f"missing required directive: {declared.directive}", self.block)
+            elif declared.inherit and directive_name(name) in self.scope.globals:
+                self.values[name] = self.scope.globals[directive_name(name)]
+            elif declared.default is not REQUIRED:
+                self.values[name] = declared.default
+            else:
+                self._fail(f"missing required directive: {directive_name(name)}", self.block)
