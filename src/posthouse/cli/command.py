@@ -1,0 +1,108 @@
+"""Commands and groups of commands: click's, with maddy's flags and our own words."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from posthouse.cli.flags import UsageError, normalise
+
+F = TypeVar("F", bound=Callable[..., Any])
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Failure(click.ClickException):
+    """The command cannot do it: `Error: TEXT` on standard error."""
+
+    def __init__(self, text: str, exit_code: int = 1) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance too
+
+
+def argument(name: str, *, help: str) -> Callable[[F], F]:  # noqa: A002 - click's word
+    """An argument that must be there and not be empty. (`required` of click would ask for it beside --help, in other words.)"""
+    return click.argument(name, required=False, metavar=name.upper(), help=help)
+
+
+class Command(click.Command):
+    """A command that does something."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["context_settings"] = CONTEXT | {"allow_extra_args": True}
+        kwargs.setdefault("options_metavar", "[FLAGS]")
+        super().__init__(*args, **kwargs)
+
+    def get_help(self, ctx: click.Context) -> str:
+        return _with_our_headings(super().get_help(ctx))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # the shell completes half a line
+            return super().parse_args(ctx, args)
+        flags, words = normalise(self, ctx, args)
+        surplus = super().parse_args(ctx, [*flags, "--", *words])
+        if surplus:
+            late = "; flags go before the arguments" if surplus[0].startswith("-") else ""
+            raise UsageError(f"unexpected argument: {surplus[0]}{late}", ctx)
+        for param in self.params:
+            if isinstance(param, click.Argument) and param.nargs == 1 and not ctx.params[param.name or ""]:
+                raise UsageError(f"{param.metavar} is required", ctx)
+        return surplus
+
+
+class Group(click.Group):
+    """A command of commands; alone it shows its help."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["context_settings"] = CONTEXT
+        kwargs["no_args_is_help"] = False
+        kwargs.setdefault("options_metavar", "[FLAGS]")
+        kwargs.setdefault("subcommand_metavar", "COMMAND [ARGUMENTS]")
+        super().__init__(*args, **kwargs)
+
+    def get_help(self, ctx: click.Context) -> str:
+        return _with_our_headings(super().get_help(ctx))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        flags, words = normalise(self, ctx, args)
+        rest = super().parse_args(ctx, [*flags, "--", *words])
+        if not words:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return rest
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        return args[0], find(self, ctx, args[0]), args[1:]
+
+
+def _with_our_headings(text: str) -> str:
+    """click's word for flags is "options", but the manual and the error messages say flags."""
+    return text.replace("\nOptions:\n", "\nFlags:\n").replace("\nPositional arguments:\n", "\nArguments:\n")
+
+
+def find(group: click.Group, ctx: click.Context, name: str) -> click.Command:
+    """The command of this name. Raises UsageError, with the nearest name there is."""
+    command = group.get_command(ctx, name)
+    if command is not None:
+        return command
+    near = difflib.get_close_matches(name, group.list_commands(ctx), 1)
+    raise UsageError(f"unknown command: {name}" + (f"; did you mean {near[0]}?" if near else ""), ctx)
+
+
+def show_help(root: click.Context, names: Sequence[str]) -> None:
+    """Print the help of a command (`["creds", "list"]`), or of the program."""
+    ctx, command = root, root.command
+    for name in names:
+        if not isinstance(command, click.Group):
+            raise UsageError(f"{ctx.command_path} has no commands of its own", ctx)
+        command = find(command, ctx, name)
+        ctx = click.Context(command, parent=ctx, info_name=name, **CONTEXT)
+    click.echo(ctx.get_help())
