@@ -241,7 +241,7 @@ def enums(*choices: str) -> Several[tuple[str, ...]]:
 
 
 string = Single("string", str)
-strings = Several[tuple[str, ...]]("strings", tuple, " ".join)
+strings: Several[tuple[str, ...]] = Several("strings", tuple, " ".join)
 boolean = Boolean()
 integer = Single("int", _bounded(-INT64_MAX - 1, INT64_MAX))
 unsigned = Single("uint", _bounded(0, 2**64 - 1))
