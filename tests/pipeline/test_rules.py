@@ -1,0 +1,176 @@
+"""What a pipeline's configuration means, and what is wrong with one that means nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from posthouse.core.world import Paths
+from posthouse.framework.config.node import ConfigError, Node
+from posthouse.framework.config.parser import parse
+from posthouse.framework.config.scope import Scope
+from posthouse.framework.registry import Registry
+from posthouse.modules.catalogue import CATALOGUE
+from posthouse.modules.dummy import Dummy
+from posthouse.pipeline.rules import REJECTED, Rules, parse_rules
+from posthouse.testing.world import FakeWorld
+from posthouse.wire.smtp.reply import Reply
+
+
+@pytest.fixture
+def scope(tmp_path: Path) -> Scope:
+    world = FakeWorld(tmp_path)
+    registry = Registry(CATALOGUE, lambda module, instance, node, debug: world.context(module, instance))
+    return Scope({}, Paths(world.paths.state, world.paths.runtime, world.paths.libexec), registry)
+
+
+def rules(text: str, scope: Scope) -> Rules:
+    children = parse(f"smtp tcp://127.0.0.1:25 {{\n{text}\n}}", "x.conf").nodes[0]
+    assert isinstance(children, Node)
+    return parse_rules(children, scope)
+
+
+def test_handling_without_source_blocks_is_for_everybody(scope: Scope) -> None:
+    found = rules("deliver_to dummy", scope)
+    assert found.by_key == {}
+    assert found.default.by_key == {}
+    assert isinstance(found.default.default.targets[0], Dummy)
+
+
+def test_sources_and_destinations_are_kept_by_their_lookup_forms(scope: Scope) -> None:
+    found = rules(
+        """
+        source Example.ORG ann@Example.NET {
+            destination postmaster bücher.example {
+                deliver_to dummy
+            }
+            default_destination {
+                reject 550 5.1.1 "User doesn't exist"
+            }
+        }
+        default_source {
+            reject
+        }""",
+        scope,
+    )
+    assert set(found.by_key) == {"@example.org", "ann@example.net"}
+    ours = found.by_key["@example.org"]
+    assert set(ours.by_key) == {"postmaster", "@bücher.example"}
+    assert ours.default.reject == Reply(550, (5, 1, 1), "User doesn't exist")
+    assert found.default.default.reject == REJECTED
+
+
+def test_the_first_of_two_equal_rules_wins(scope: Scope) -> None:
+    found = rules(
+        """
+        destination example.org {
+            reject 550
+        }
+        destination EXAMPLE.org {
+            deliver_to dummy
+        }
+        default_destination {
+            reject
+        }""",
+        scope,
+    )
+    assert found.default.by_key["@example.org"].reject == Reply(550, (5, 7, 0), REJECTED.text)
+
+
+def test_an_empty_destination_discards(scope: Scope) -> None:
+    found = rules("destination example.org { }\ndefault_destination {\nreject\n}", scope)
+    assert found.default.by_key["@example.org"].targets == ()
+    assert found.default.by_key["@example.org"].reject is None
+
+
+@pytest.mark.parametrize(
+    ("args", "reply"),
+    [
+        ("", REJECTED),
+        ("550", Reply(550, (5, 7, 0), REJECTED.text)),
+        ("450", Reply(450, (4, 7, 0), REJECTED.text)),
+        ("450 4.1.1", Reply(450, (4, 1, 1), REJECTED.text)),
+        ('501 5.1.8 "Use Submission"', Reply(501, (5, 1, 8), "Use Submission")),
+    ],
+)
+def test_reject_has_defaults(args: str, reply: Reply, scope: Scope) -> None:
+    assert rules(f"reject {args}", scope).default.default.reject == reply
+
+
+NO_SOURCE = "missing or empty default source block, use default_source { reject } to reject messages"
+NO_DESTINATION = (
+    "missing or empty default destination block, use default_destination { reject } to reject messages"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        pytest.param(
+            "", "x.conf:1: empty pipeline configuration, use 'reject' to reject messages", id="empty"
+        ),
+        pytest.param("deliver_too dummy", "x.conf:2: unknown pipeline directive: deliver_too", id="unknown"),
+        pytest.param("source a.example {\nreject\n}", f"x.conf:1: {NO_SOURCE}", id="no default source"),
+        pytest.param(
+            "source a.example {\nreject\n}\ndefault_source { }", f"x.conf:5: {NO_SOURCE}", id="empty default"
+        ),
+        pytest.param(
+            "destination a.example {\nreject\n}", f"x.conf:1: {NO_DESTINATION}", id="no default destination"
+        ),
+        pytest.param(
+            "source a.example { }\ndefault_source {\nreject\n}",
+            "x.conf:2: empty source block",
+            id="empty source",
+        ),
+        pytest.param(
+            "default_source {\nreject\n}\ndeliver_to dummy",
+            "x.conf:5: can't put deliver_to next to",
+            id="beside",
+        ),
+        pytest.param("reject\ndeliver_to dummy", "x.conf:2: can't use reject and deliver_to", id="both"),
+        pytest.param("reject\nreject", "x.conf:3: duplicate directive: reject", id="twice"),
+        pytest.param("reject 250", "x.conf:2: invalid SMTP code: 250", id="code"),
+        pytest.param("reject 550 5.7", "x.conf:2: invalid enhanced status code: 5.7", id="enhanced"),
+        pytest.param("reject 550 4.7.0", "x.conf:2: class of", id="classes differ"),
+        pytest.param('reject 550 5.7.0 ""', "x.conf:2: the text of reject is empty", id="text"),
+        pytest.param("reject 550 5.7.0 a b", "x.conf:2: too many arguments", id="too many"),
+        pytest.param(
+            "source a..b {\nreject\n}\ndefault_source {\nreject\n}",
+            "x.conf:2: invalid matching rule: a..b",
+            id="rule",
+        ),
+        pytest.param(
+            "check {\nspf\n}\nreject", "x.conf:2: check is not available in this version", id="later"
+        ),
+        pytest.param(
+            "deliver_to nothing", "x.conf:2: unknown module: nothing (namespace: target)", id="no module"
+        ),
+        pytest.param("deliver_to &nobody", "x.conf:2: no such instance registered: nobody", id="no instance"),
+        pytest.param("deliver_to identity", "x.conf:2: unknown module: identity", id="wrong kind"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(text: str, error: str, scope: Scope) -> None:
+    with pytest.raises(ConfigError) as told:
+        rules(text, scope)
+    assert error in str(told.value)
+
+
+def test_all_mistakes_are_told_at_once(scope: Scope) -> None:
+    with pytest.raises(ConfigError) as told:
+        rules(
+            """
+            source a.example {
+                reject 99
+            }
+            source b.example {
+                deliver_to nothing
+            }
+            default_source {
+                reject 550 x
+            }""",
+            scope,
+        )
+    assert [line.split(":")[1] for line in str(told.value).splitlines() if line.startswith("x.conf")] == [
+        "4",
+        "7",
+        "10",
+    ]
