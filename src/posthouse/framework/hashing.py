@@ -62,7 +62,7 @@ def verify_hash(stored: str, password: str) -> bool:
     verifier = _VERIFIERS.get(algorithm)
     if verifier is None:
         raise MalformedHash(f"unknown hash: {algorithm}")
-    return verifier(value, password.encode())
+    return verifier(value, password.encode("utf-8", "surrogatepass"))
 
 
 def _make_bcrypt(password: bytes, cost: HashCost) -> str:

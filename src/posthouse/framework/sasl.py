@@ -6,11 +6,10 @@ from posthouse.core.errors import MailError
 from posthouse.core.log import Logger
 from posthouse.framework.interfaces.auth import Authenticator, AuthUnavailable, InvalidCredentials
 from posthouse.framework.interfaces.table import Table
+from posthouse.framework.normalize import Normalization
 from posthouse.wire.sasl.login import Login
 from posthouse.wire.sasl.mechanism import Credentials, Mechanism, SaslError
 from posthouse.wire.sasl.plain import Plain
-
-Normalize = Callable[[str], str]  # raises ValueError for a name that has no normal form
 
 
 class UnsupportedMechanism(Exception):
@@ -31,7 +30,7 @@ class Sasl:
         providers: Sequence[Authenticator],
         *,
         log: Logger,
-        normalize: Normalize,
+        normalize: Normalization,
         auth_map: Table | None = None,
         login: bool = False,
     ) -> None:
