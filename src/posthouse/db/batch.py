@@ -1,0 +1,124 @@
+"""One batch: bodies to the blob log, then all units in one transaction, a savepoint each (storage.md §9, rules 1 to 5)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import apsw
+
+from posthouse.db.bloblog import BlobLog
+from posthouse.db.blobs import Blob, Place
+from posthouse.db.connection import WriteConnection
+from posthouse.db.errors import translated
+from posthouse.db.units import Executors, Unit, Work
+
+# Failures of one unit's statements that say nothing about the rest of the transaction.
+_OF_ONE_UNIT = (
+    apsw.ConstraintError,
+    apsw.CorruptError,  # of a page that only this unit met: others are served on
+    apsw.SQLError,
+    apsw.TooBigError,
+    apsw.MismatchError,
+    apsw.RangeError,
+)
+
+
+class Job:
+    """A unit on its way: either `error` is set in the end, or `result` holds."""
+
+    __slots__ = ("blob", "error", "result", "unit")
+
+    def __init__(self, unit: Unit[Any]) -> None:
+        self.unit = unit
+        self.blob: Blob | None = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Committer:
+    """Runs batches on SQLite. Used by one thread."""
+
+    def __init__(self, db: WriteConnection, log: BlobLog, executors: Executors) -> None:
+        self._db = db
+        self._log = log
+        self._executors = executors
+
+    def run(self, jobs: Sequence[Job], begin: Callable[[Sequence[Job]], Sequence[Job]]) -> set[int]:
+        """Do the units of these jobs; when this returns each has its outcome. Gives the mailboxes that changed.
+
+        begin: called when the write lock is ours; gives those whose waiters are still there. The others are left alone.
+        """
+        try:
+            self._db.settle()
+            jobs = self._append(jobs)
+            return self._commit(jobs, begin) if jobs else set()
+        except Exception as err:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            _fail(jobs, err)
+            return set()
+
+    def _append(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Store the bodies; gives the jobs that can go on."""
+        with_body = []
+        bodies = []
+        for job in jobs:
+            octets = job.unit.octets
+            if isinstance(octets, bytes):
+                with_body.append(job)
+                bodies.append(octets)
+            else:
+                job.blob = octets
+        if not bodies:
+            return jobs
+        try:
+            places = self._log.append(self._db, bodies)
+        except (apsw.Error, OSError) as err:
+            _fail(with_body, err)
+            return [job for job in jobs if job.error is None]
+        for job, place in zip(with_body, places, strict=True):
+            job.blob = place
+        return jobs
+
+    def _commit(self, jobs: Sequence[Job], begin: Callable[[Sequence[Job]], Sequence[Job]]) -> set[int]:
+        work = Work(self._db.sql)
+        wanted: Sequence[Job] = ()
+        try:
+            with self._db.lock.held():
+                wanted = begin(jobs)
+                if len(wanted) < len(jobs):
+                    self._waste(set(jobs).difference(wanted))
+                if not wanted:
+                    return set()
+                with self._db.begun():
+                    for job in wanted:
+                        self._run(job, work)
+                    self._log.record(self._db)
+        except BaseException:
+            self._waste(job for job in wanted if job.error is None)
+            raise
+        self._log.committed()
+        return work.touched
+
+    def _run(self, job: Job, work: Work) -> None:
+        """One unit in its savepoint. Raises what the whole transaction cannot survive."""
+        execute = work.execute
+        execute("SAVEPOINT unit")
+        try:
+            job.result = self._executors[type(job.unit)](work, job.unit, job.blob)
+        except Exception as err:
+            if isinstance(err, apsw.Error) and not isinstance(err, _OF_ONE_UNIT):
+                raise
+            execute("ROLLBACK TO unit")
+            job.error = translated(err) if isinstance(err, apsw.Error) else err
+            self._waste([job])
+        execute("RELEASE unit")
+
+    def _waste(self, jobs: Iterable[Job]) -> None:
+        self._log.waste([job.blob for job in jobs if isinstance(job.blob, Place)])
+
+
+def _fail(jobs: Sequence[Job], cause: BaseException) -> None:
+    """The batch came to nothing: every waiter hears it, each with an exception of his own."""
+    for job in jobs:
+        if job.error is None:
+            error = translated(cause)
+            job.error = type(error)(*error.args)
+            job.error.__cause__ = cause

@@ -1,0 +1,1 @@
+"""Mail in SQLite: accounts, mailboxes, messages, and the journal of their changes."""

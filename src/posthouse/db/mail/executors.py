@@ -1,0 +1,19 @@
+"""Which function runs which unit on SQLite."""
+
+from typing import Final
+
+from posthouse.db.mail import accounts, deliver, expunge, flags, mailboxes, units
+from posthouse.db.units import Executors
+
+EXECUTORS: Final[Executors] = {
+    units.Deliver: deliver.deliver,
+    units.Append: deliver.append,
+    units.StoreFlags: flags.store_flags,
+    units.ClaimRecent: flags.claim_recent,
+    units.Expunge: expunge.expunge,
+    units.CreateAccount: accounts.create_account,
+    units.RemoveAccount: expunge.remove_account,
+    units.PurgeAccount: expunge.purge_account,
+    units.SetAppendLimit: accounts.set_append_limit,
+    units.CreateMailbox: mailboxes.create_mailbox,
+}

@@ -1,0 +1,80 @@
+"""Messages and accounts going away: Expunge, RemoveAccount, PurgeAccount. Emails are left to the collector."""
+
+from typing import Any
+
+from posthouse.db.mail import journal
+from posthouse.db.mail.flags import owner
+from posthouse.db.mail.selection import Found, as_json, select
+from posthouse.db.mail.units import (
+    DELETED,
+    RECENT,
+    SEEN,
+    Expunge,
+    NoSuchAccount,
+    PurgeAccount,
+    RemoveAccount,
+)
+from posthouse.db.units import UNIT_ROWS_MAX, Work
+
+
+def expunge(work: Work, unit: Expunge, _blob: Any) -> list[int]:
+    account, _ = owner(work, unit.mailbox)
+    found = select(work, unit.mailbox, unit.uids)
+    rows = [row for row in found.rows if row[1] & DELETED]
+    _remove(work, account, unit.mailbox, Found(rows, found.whole and len(rows) == len(found.rows)))
+    return [uid for uid, _, _ in rows]
+
+
+def remove_account(work: Work, unit: RemoveAccount, _blob: Any) -> int:
+    """The name is free at once; what the account has is purged in steps."""
+    row = work.execute(
+        "UPDATE account SET name = char(0) || id, removed = 1 WHERE name = ? RETURNING id", (unit.name,)
+    ).fetchall()
+    if not row:
+        raise NoSuchAccount
+    account: int = row[0][0]
+    return account
+
+
+def purge_account(work: Work, unit: PurgeAccount, _blob: Any) -> bool:
+    row = work.execute("SELECT min(id) FROM mailbox WHERE account = ?", (unit.account,)).fetchall()
+    mailbox = row[0][0]
+    if mailbox is None:
+        return False
+    rows = work.execute(
+        "SELECT uid, flags, email FROM message WHERE mailbox = ? ORDER BY uid LIMIT ?",
+        (mailbox, UNIT_ROWS_MAX),
+    ).fetchall()
+    _remove(work, unit.account, mailbox, Found(rows, whole=True))
+    if len(rows) < UNIT_ROWS_MAX:
+        work.execute("DELETE FROM keyword WHERE mailbox = ?", (mailbox,))
+        work.execute("DELETE FROM mailbox WHERE id = ?", (mailbox,))
+        modseq = journal.next_modseq(work, unit.account)
+        journal.write(work, unit.account, modseq, mailbox, journal.MAILBOX, ())
+    return True
+
+
+def _remove(work: Work, account: int, mailbox: int, found: Found) -> None:
+    """Remove these messages; `found.whole`: no other lies between them."""
+    rows = found.rows
+    if not rows:
+        return
+    uids = [uid for uid, _, _ in rows]
+    if found.whole:
+        work.execute(
+            "DELETE FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ?", (mailbox, uids[0], uids[-1])
+        )
+    else:
+        work.execute(
+            "DELETE FROM message WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?))",
+            (mailbox, as_json(uids)),
+        )
+    modseq = journal.next_modseq(work, account)
+    unseen = sum(not flags & SEEN for _, flags, _ in rows)
+    recent = sum(bool(flags & RECENT) for _, flags, _ in rows)
+    work.execute(
+        "UPDATE mailbox SET modseq = ?, total = total - ?, unseen = unseen - ?, recent = recent - ? WHERE id = ?",
+        (modseq, len(rows), unseen, recent, mailbox),
+    )
+    emails = sorted(email for _, _, email in rows)
+    journal.write(work, account, modseq, mailbox, journal.EXPUNGED, uids, emails)

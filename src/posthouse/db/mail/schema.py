@@ -1,0 +1,43 @@
+"""The tables of a mail database (storage.md §10). Migrations are only ever added at the end."""
+
+from typing import Final
+
+from posthouse.db.blobs import BLOBS_SCHEMA
+from posthouse.db.connection import COUNTERS_SCHEMA
+from posthouse.db.sqlite import Schema
+
+# account.modseq: the last one given out, never goes back. account.used: octets of its emails.
+# account.removed: waits for the collector, under a name that nobody can have.
+# message.flags: bits 0 to 4 \Seen \Answered \Flagged \Deleted \Draft, 5 \Recent, from 8 on keywords by keyword.bit.
+# message is narrow: all that STORE, COPY and EXPUNGE touch. email is wide and never updated; email.head are the octets
+# of the message before those of its blob.
+# journal: a row a change, complete above account.journal_floor. kind: see journal.py; uids, emails: sets as "5,9:120".
+# cursor: how far in the journal a reader of all accounts has come.
+_MAIL: Final = """
+INSERT INTO counter VALUES('uidvalidity', 0);
+CREATE TABLE account(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
+    modseq INTEGER NOT NULL DEFAULT 1, journal_floor INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,
+    append_limit INTEGER, removed INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE mailbox(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, name TEXT NOT NULL,
+    special_use TEXT NOT NULL, subscribed INTEGER NOT NULL DEFAULT 1, uidvalidity INTEGER NOT NULL,
+    uidnext INTEGER NOT NULL DEFAULT 1, modseq INTEGER NOT NULL DEFAULT 1, total INTEGER NOT NULL DEFAULT 0,
+    unseen INTEGER NOT NULL DEFAULT 0, recent INTEGER NOT NULL DEFAULT 0, UNIQUE(account, name)) STRICT;
+CREATE TABLE keyword(mailbox INTEGER NOT NULL, bit INTEGER NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY(mailbox, bit), UNIQUE(mailbox, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE email(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, blob INTEGER NOT NULL,
+    size INTEGER NOT NULL, received INTEGER NOT NULL, message_id BLOB NOT NULL, envelope BLOB NOT NULL,
+    structure BLOB NOT NULL, parts BLOB NOT NULL, head BLOB NOT NULL) STRICT;
+CREATE TABLE message(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, email INTEGER NOT NULL, modseq INTEGER NOT NULL,
+    flags INTEGER NOT NULL, saved INTEGER NOT NULL, PRIMARY KEY(mailbox, uid)) STRICT, WITHOUT ROWID;
+CREATE INDEX message_email ON message(email);
+CREATE TABLE journal(account INTEGER NOT NULL, modseq INTEGER NOT NULL, mailbox INTEGER NOT NULL, kind INTEGER NOT NULL,
+    uids BLOB NOT NULL, emails BLOB, PRIMARY KEY(account, modseq, mailbox, kind)) STRICT, WITHOUT ROWID;
+CREATE TABLE cursor(name TEXT PRIMARY KEY, modseq INTEGER NOT NULL, place INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO cursor VALUES('collector', 0, 0);
+"""
+
+MAIL_SCHEMA: Final = Schema(
+    "mailbox database",
+    0x50484D31,  # "PHM1"
+    (COUNTERS_SCHEMA + BLOBS_SCHEMA + _MAIL,),
+)

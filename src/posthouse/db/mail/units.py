@@ -1,0 +1,197 @@
+"""The units of work of mail storage. Flags are integers as in message.flags; UIDs ascend, at most UNIT_ROWS_MAX of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from posthouse.db.blobs import OwnFile
+from posthouse.db.units import Unit, UnitError
+
+SEEN, DELETED, RECENT = 1, 8, 32  # bits of message.flags
+KEYWORD_SHIFT = 8
+KEYWORDS_MAX = 55  # a mailbox; bits 8 to 62
+INBOX = "INBOX"
+DELIMITER = "."
+JUNK = "\\Junk"
+
+
+class NoSuchAccount(UnitError):
+    """The account was removed, or never was."""
+
+
+class AccountExists(UnitError):
+    """The name is taken."""
+
+
+class NoSuchMailbox(UnitError):
+    """The mailbox was removed, or never was."""
+
+
+class MailboxExists(UnitError):
+    """The name is taken."""
+
+
+class TooManyKeywords(UnitError):
+    """The mailbox has no bit left for a new keyword."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is computed once of a message, when it comes in. All but `size` and `message_id` is as IMAP shows it."""
+
+    size: int  # octets of the blob
+    message_id: bytes
+    envelope: bytes
+    structure: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An account that a message is delivered to."""
+
+    account: int
+    head: bytes  # octets of its copy before those of the blob
+    parts: bytes  # the part table of its copy
+
+
+class Stored(NamedTuple):
+    """Where a message is now."""
+
+    mailbox: int
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver(Unit[tuple[Stored, ...]]):
+    """A message to all its local recipients, each account once. Raises NoSuchAccount.
+
+    junk: "" for INBOX; else it goes to the mailbox for junk, which gets this name if it must be made.
+    """
+
+    body: bytes | OwnFile
+    description: Description
+    recipients: Sequence[Recipient]
+    received: int
+    junk: str = ""
+
+    @property
+    def octets(self) -> bytes | OwnFile:
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Append(Unit[Stored]):
+    """A message into one mailbox. Raises NoSuchMailbox, TooManyKeywords."""
+
+    account: int
+    mailbox: str
+    body: bytes | OwnFile
+    description: Description
+    parts: bytes
+    system: int
+    keywords: Sequence[str]
+    received: int
+    saved: int
+
+    @property
+    def octets(self) -> bytes | OwnFile:
+        return self.body
+
+
+class FlagMode(Enum):
+    """What STORE does with the flags that are there."""
+
+    REPLACE = "FLAGS"
+    ADD = "+FLAGS"
+    REMOVE = "-FLAGS"
+
+
+class NewFlags(NamedTuple):
+    modseq: int
+    flags: list[tuple[int, int]]  # of each message that exists: UID and flags
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFlags(Unit[NewFlags]):
+    """Change flags. Raises NoSuchMailbox, TooManyKeywords."""
+
+    mailbox: int
+    uids: Sequence[int]
+    mode: FlagMode
+    system: int
+    keywords: Sequence[str]
+
+    @property
+    def rows(self) -> int:
+        return len(self.uids)
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge(Unit[list[int]]):
+    """Remove those that are \\Deleted; gives their UIDs. Raises NoSuchMailbox."""
+
+    mailbox: int
+    uids: Sequence[int]
+
+    @property
+    def rows(self) -> int:
+        return len(self.uids)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRecent(Unit[list[int]]):
+    """Take \\Recent off these; gives the UIDs that had it. No news for anybody, so no modseq. Raises NoSuchMailbox."""
+
+    mailbox: int
+    uids: Sequence[int]
+
+    @property
+    def rows(self) -> int:
+        return len(self.uids)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount(Unit[int]):
+    """An account with its INBOX; gives its id. Raises AccountExists."""
+
+    name: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAccount(Unit[int]):
+    """Take the name from an account; gives its id for PurgeAccount. Raises NoSuchAccount."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeAccount(Unit[bool]):
+    """Remove a part of what a removed account has; gives whether there is more."""
+
+    account: int
+
+    @property
+    def rows(self) -> int:
+        return 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SetAppendLimit(Unit[None]):
+    """Octets that APPEND takes at most; None: as everybody. Raises NoSuchAccount."""
+
+    name: str
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateMailbox(Unit[int]):
+    """A mailbox with its missing parents; gives its id. Raises MailboxExists, NoSuchAccount."""
+
+    account: int
+    name: str
+    special_use: str
+    now: int

@@ -1,0 +1,155 @@
+"""Opening SQLite databases: pragmas, refusal of what is not ours, schema and its migrations."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import apsw
+
+from posthouse.db.errors import Refused
+from posthouse.db.files import Files
+from posthouse.db.lock import WriteLock
+
+SYNCHRONOUS: Final = "FULL"  # with WAL: each COMMIT is on the disk when it returns
+WRITER_CACHE: Final = -16_384  # KiB, as SQLite has it: negative
+READER_CACHE: Final = -4_096
+BUSY_TIMEOUT: Final = 5.0  # seconds: a backstop behind the write lock, for writers that do not know it
+READER_BUSY_TIMEOUT: Final = 0.1  # readers wait for nobody in WAL mode, but while a crashed log is recovered
+CHECKED_AT_START: Final = 16 * 1024 * 1024  # octets: larger databases are not read through at each start
+MADDY_TABLES: Final = frozenset({"mboxes", "schema_version"})
+_HEADER: Final = 100  # octets of a database's header
+_APPLICATION_ID: Final = slice(68, 72)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A kind of database. `migrations[n]` makes version n + 1 of version n; they are never changed, only added."""
+
+    name: str
+    application_id: int
+    migrations: tuple[str, ...]
+
+    @property
+    def version(self) -> int:
+        return len(self.migrations)
+
+
+def connect(
+    path: Path, files: Files, *, cache: int = READER_CACHE, busy_timeout: float = READER_BUSY_TIMEOUT
+) -> apsw.Connection:
+    """A connection to a database that exists. cache: pages, or KiB when negative; busy_timeout: seconds."""
+    connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=files.vfs)
+    connection.set_busy_timeout(round(busy_timeout * 1000))
+    connection.wal_autocheckpoint(0)
+    for name, value in (
+        ("synchronous", SYNCHRONOUS),
+        ("cache_size", cache),
+        ("temp_store", "MEMORY"),
+        ("mmap_size", 0),
+    ):
+        connection.pragma(name, value)
+    return connection
+
+
+def prepare(path: Path, schema: Schema, files: Files) -> None:
+    """Make the database, or bring its schema to this version; safe in several processes at once.
+
+    Raises Refused for a database that is not ours, of a newer version, or damaged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = WriteLock(path, files)
+    try:
+        with lock.held():
+            _refuse_foreign(path, schema)
+            files.close(files.open(path, os.O_RDWR | os.O_CREAT))  # private, which SQLite's own files inherit
+            connection = connect(path, files, busy_timeout=BUSY_TIMEOUT)
+            try:
+                _migrate(connection, path, schema)
+            finally:
+                connection.close()
+            files.fsync_folder(path.parent)
+    except (apsw.NotADBError, apsw.CorruptError) as err:
+        raise _damaged(path, err) from err
+    finally:
+        lock.close()
+
+
+def check(path: Path, schema: Schema, files: Files) -> None:
+    """See that a database can be worked with. Raises Refused for another version, and for damage.
+
+    Small databases are read through; damage in a large one shows when it is met, as a failure of that operation.
+    """
+    try:
+        connection = connect(path, files, busy_timeout=BUSY_TIMEOUT)
+        try:
+            version = connection.pragma("user_version")
+            if version != schema.version:
+                raise _other_version(path, version, schema)
+            if path.stat().st_size <= CHECKED_AT_START:
+                found = connection.execute("PRAGMA quick_check(1)").get
+                if found != "ok":
+                    raise _damaged(path, found)
+        finally:
+            connection.close()
+    except (apsw.NotADBError, apsw.CorruptError) as err:
+        raise _damaged(path, err) from err
+
+
+def _migrate(connection: apsw.Connection, path: Path, schema: Schema) -> None:
+    version = connection.pragma("user_version")
+    if version > schema.version:
+        raise _other_version(path, version, schema)
+    if version == schema.version:
+        return
+    connection.pragma("journal_mode", "WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for script in schema.migrations[version:]:
+            connection.execute(script)
+        connection.pragma("application_id", schema.application_id)
+        connection.pragma("user_version", schema.version)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _refuse_foreign(path: Path, schema: Schema) -> None:
+    """Raise Refused for a database with tables of somebody else's; it is not written, not even its log."""
+    wal = path.with_name(path.name + "-wal")
+    has_wal = wal.exists() and wal.stat().st_size > 0
+    if not path.exists() or (path.stat().st_size == 0 and not has_wal):
+        return
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    if int.from_bytes(header[_APPLICATION_ID], "big") == schema.application_id:
+        return
+    mode = "mode=ro" if has_wal else "immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(f"file:{quote(os.fspath(path.absolute()))}?{mode}", flags=flags)
+    try:
+        application_id = connection.pragma("application_id")
+        tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    finally:
+        connection.close()
+    if application_id == schema.application_id or not tables:
+        return
+    if tables >= MADDY_TABLES:
+        raise Refused(
+            f"{path} is a mailbox database of maddy: import it into a new one with `posthouse import maddy`"
+        )
+    raise Refused(f"{path} is a database of another program, not a {schema.name} of Posthouse")
+
+
+def _other_version(path: Path, version: int, schema: Schema) -> Refused:
+    if version > schema.version:
+        text = f"{path} was made by a newer Posthouse (schema {version}; this one knows {schema.version})"
+    else:
+        text = f"{path} has schema {version}, but {schema.version} is needed: it was not prepared"
+    return Refused(text)
+
+
+def _damaged(path: Path, reason: object) -> Refused:
+    return Refused(f"{path} is damaged ({reason}): restore it from a backup; it was not changed")

@@ -1,0 +1,53 @@
+"""Units of work: plain data, each run as one savepoint of a batch, by an executor for the dialect of the database."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import apsw
+
+from posthouse.db.blobs import Blob, OwnFile
+
+UNIT_ROWS_MAX = 10_000  # rows that a unit changes at most; longer work submits itself again (storage.md §4)
+BULK_ROWS = 256  # units that change more wait behind deliveries and log-ins
+
+R = TypeVar("R")
+
+
+class Unit(Generic[R]):
+    """A change that happens as a whole or not at all; R is what it gives when it is on the disk.
+
+    It has no clock: times are given, in seconds since the epoch.
+    """
+
+    __slots__ = ()
+
+    @property
+    def octets(self) -> bytes | OwnFile | None:
+        """A body for the blob log, or the file where it lies already."""
+        return None
+
+    @property
+    def rows(self) -> int:
+        """About how many rows it changes."""
+        return 1
+
+
+class Work:
+    """What an executor works on: SQL inside a running transaction."""
+
+    __slots__ = ("execute", "last_id", "touched")
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.execute: Callable[..., Any] = connection.execute  # the schema says of what type its rows are
+        self.last_id = connection.last_insert_rowid
+        self.touched: set[int] = set()  # mailboxes whose watchers are told after the commit
+
+
+# An executor raises UnitError for what cannot be done; its unit then leaves nothing behind. `blob` is where the
+# unit's octets lie.
+Executor = Callable[[Work, Any, Blob | None], Any]
+Executors = Mapping[type[Unit[Any]], Executor]
+
+
+class UnitError(Exception):
+    """A unit cannot be done as things are: the mailbox is gone, the name is taken. Nothing is wrong with the database."""
