@@ -1,6 +1,8 @@
 """Commands and groups of commands: click's, with maddy's flags and our own words."""
 
 import difflib
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -9,6 +11,7 @@ import click
 from posthouse.cli.flags import UsageError, normalise
 
 F = TypeVar("F", bound=Callable[..., Any])
+INTERRUPTED = 130  # exit status after Ctrl-C at a prompt, as shells have it: 128 + SIGINT
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -86,6 +89,31 @@ class Group(click.Group):
 def _with_our_headings(text: str) -> str:
     """click's word for flags is "options", but the manual and the error messages say flags."""
     return text.replace("\nOptions:\n", "\nFlags:\n").replace("\nPositional arguments:\n", "\nArguments:\n")
+
+
+def carry_out(command: click.Command, words: Sequence[str], program: str) -> int:
+    """Do what the words of a command line say; gives the exit status. What goes wrong is told on standard error."""
+    try:
+        status = command.main(words, program, standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except click.ClickException as err:
+        print(_explained(err), file=sys.stderr)
+        return err.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as in `posthouse creds list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _explained(err: click.ClickException) -> str:
+    """`Error: TEXT`, and for a mistake on the command line how it is used."""
+    text = f"Error: {err.format_message()}"
+    if isinstance(err, click.UsageError) and err.ctx is not None:
+        path = err.ctx.command_path
+        text += f"\n\n{err.ctx.get_usage()}\nMore about it: {path} --help"
+    return text
 
 
 def find(group: click.Group, ctx: click.Context, name: str) -> click.Command:

@@ -3,7 +3,6 @@
 Only click is imported before a command is chosen, so that the small commands answer at once.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -14,10 +13,9 @@ import click
 
 from posthouse.app.options import SMTP_PORT, Options, defaults_for
 from posthouse.cli import creds, hash, imap_acct, run, verify_config, version  # noqa: A004 - named as the commands are
-from posthouse.cli.command import Command, Group, show_help
+from posthouse.cli.command import Command, Group, carry_out, show_help
 from posthouse.cli.flags import UsageError
 
-INTERRUPTED = 130  # exit status after Ctrl-C at a prompt, as shells have it: 128 + SIGINT
 EXAMPLES = """\b
 Examples:
   {program} verify-config                        is the configuration right?
@@ -41,33 +39,13 @@ def main_debug() -> None:
 def execute(argv: Sequence[str], *, debug_build: bool = False) -> int:
     """Do what a command line says; gives the exit status."""
     program = program_name(argv[0])
-    try:
-        status = _root(program, debug_build=debug_build).main(argv[1:], program, standalone_mode=False)
-        sys.stdout.flush()
-        return int(status or 0)
-    except click.ClickException as err:
-        print(_explained(err), file=sys.stderr)
-        return err.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as in `posthouse creds list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return carry_out(_root(program, debug_build=debug_build), argv[1:], program)
 
 
 def program_name(path: str) -> str:
     """How we were called, without the directory; `posthouse` for `python -m posthouse`."""
     name = Path(path).name
     return "posthouse" if name in ("", "__main__.py", "-c") else name
-
-
-def _explained(err: click.ClickException) -> str:
-    """`Error: TEXT`, and for a mistake on the command line how it is used."""
-    text = f"Error: {err.format_message()}"
-    if isinstance(err, click.UsageError) and err.ctx is not None:
-        path = err.ctx.command_path
-        text += f"\n\n{err.ctx.get_usage()}\nMore about it: {path} --help"
-    return text
 
 
 def _root(program: str, *, debug_build: bool) -> Group:

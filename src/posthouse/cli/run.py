@@ -35,6 +35,6 @@ def run(ctx: click.Context, libexec: str | None, log: tuple[str, ...], show_vers
     if log:
         targets = tuple(part for given in log for part in given.split(","))
         options = dataclasses.replace(options, log=targets)
-    from posthouse.app import run as server
+    from posthouse.app.run import run as serve
 
-    return server.run(options)
+    return serve(options)
