@@ -1,0 +1,96 @@
+"""Which commands there are: the arguments of each, and the states in which it may be sent (RFC 3501 §6)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from posthouse.wire.imap.append import Append, parse_append_without_message
+from posthouse.wire.imap.authenticate import Authenticate, parse_authenticate
+from posthouse.wire.imap.bare import (
+    Capability,
+    Close,
+    Expunge,
+    Idle,
+    Logout,
+    Noop,
+    StartTls,
+    without_arguments,
+)
+from posthouse.wire.imap.cursor import Cursor
+from posthouse.wire.imap.fetch import Fetch, parse_fetch, parse_uid_fetch
+from posthouse.wire.imap.list import List, parse_list
+from posthouse.wire.imap.login import Login, parse_login
+from posthouse.wire.imap.select import Select, parse_examine, parse_select
+from posthouse.wire.imap.status import Status, parse_status
+from posthouse.wire.imap.store import Store, parse_store, parse_uid_store
+
+Request = (
+    Append
+    | Authenticate
+    | Capability
+    | Close
+    | Expunge
+    | Fetch
+    | Idle
+    | List
+    | Login
+    | Logout
+    | Noop
+    | Select
+    | StartTls
+    | Status
+    | Store
+)
+
+
+class State(Enum):
+    """Of a session (RFC 3501 §3)."""
+
+    NOT_AUTHENTICATED = 0
+    AUTHENTICATED = 1
+    SELECTED = 2
+
+
+ANYTIME = frozenset(State)
+BEFORE_LOGIN = frozenset({State.NOT_AUTHENTICATED})
+AFTER_LOGIN = frozenset({State.AUTHENTICATED, State.SELECTED})
+SELECTED = frozenset({State.SELECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """parse: reads from behind the command's name to the end; raises ParseError."""
+
+    parse: Callable[[Cursor], Request]
+    states: frozenset[State]
+
+
+COMMANDS: Mapping[str, Syntax] = {
+    "CAPABILITY": Syntax(without_arguments(Capability), ANYTIME),
+    "NOOP": Syntax(without_arguments(Noop), ANYTIME),
+    "LOGOUT": Syntax(without_arguments(Logout), ANYTIME),
+    "STARTTLS": Syntax(without_arguments(StartTls), BEFORE_LOGIN),
+    "LOGIN": Syntax(parse_login, BEFORE_LOGIN),
+    "AUTHENTICATE": Syntax(parse_authenticate, BEFORE_LOGIN),
+    "SELECT": Syntax(parse_select, AFTER_LOGIN),
+    "EXAMINE": Syntax(parse_examine, AFTER_LOGIN),
+    "LIST": Syntax(parse_list, AFTER_LOGIN),
+    "STATUS": Syntax(parse_status, AFTER_LOGIN),
+    "APPEND": Syntax(parse_append_without_message, AFTER_LOGIN),
+    "IDLE": Syntax(without_arguments(Idle), AFTER_LOGIN),
+    "CLOSE": Syntax(without_arguments(Close), SELECTED),
+    "EXPUNGE": Syntax(without_arguments(Expunge), SELECTED),
+    "FETCH": Syntax(parse_fetch, SELECTED),
+    "UID FETCH": Syntax(parse_uid_fetch, SELECTED),
+    "STORE": Syntax(parse_store, SELECTED),
+    "UID STORE": Syntax(parse_uid_store, SELECTED),
+}
+
+
+def refusal(syntax: Syntax, state: State) -> str:
+    """Why a command may not be sent in this state, or ""."""
+    if state in syntax.states:
+        return ""
+    if syntax.states == BEFORE_LOGIN:
+        return "Already authenticated"
+    return "Not authenticated" if state is State.NOT_AUTHENTICATED else "No mailbox selected"
