@@ -1,9 +1,9 @@
 """From blocks of the configuration to modules: registration, lazy construction, references (spec/config-language §8, §9)."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from posthouse.framework.config.node import ConfigError, ConfigErrors, Node, did_you_mean
 from posthouse.framework.config.scope import Scope
@@ -51,7 +51,11 @@ class Registry:
     lifetime: modules in the order in which their construction ended: dependencies first. Start in this order, stop in reverse.
     """
 
-    def __init__(self, catalogue: Catalogue, make_context: ContextMaker) -> None:
+    def __init__(
+        self, catalogue: Catalogue, make_context: ContextMaker, *, also_known: Iterable[str] = ()
+    ) -> None:
+        """also_known: what else may stand at top level, for hints."""
+        self._also_known = tuple(also_known)
         self._catalogue = catalogue
         self._make_context = make_context
         self._instances: dict[str, _Instance] = {}
@@ -64,7 +68,8 @@ class Registry:
         names = node.args or (module,)
         try:
             if not self._known(module, node):
-                raise self._unknown(f"unknown module or global directive: {module}", module, node)
+                text = f"unknown module or global directive: {module}"
+                raise self._unknown(text, module, node, (*self._module_names(), *self._also_known))
         except ConfigError:
             self._refused.update(names)
             raise
@@ -143,17 +148,17 @@ class Registry:
             if self._known(candidate, node):
                 return candidate
         text = f"unknown module: {name} (namespace: {prefix})"
-        raise self._unknown(text, candidates[0], node)
+        raise self._unknown(text, candidates[0], node, self._module_names())
 
     def _known(self, name: str, node: Node) -> bool:
         if name in self._catalogue.later:
             raise not_available(name, node)
         return name in self._catalogue.modules
 
-    def _unknown(
-        self, text: str, name: str, node: Node, among: Mapping[str, Any] | None = None
-    ) -> ConfigError:
-        known = among if among is not None else {**self._catalogue.modules, **self._catalogue.endpoints}
+    def _module_names(self) -> tuple[str, ...]:
+        return (*self._catalogue.modules, *self._catalogue.endpoints)
+
+    def _unknown(self, text: str, name: str, node: Node, known: Iterable[str]) -> ConfigError:
         return ConfigError(text, at=node, hint=did_you_mean(name, known))
 
     def _construct(

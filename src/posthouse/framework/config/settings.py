@@ -168,22 +168,33 @@ def parse_settings(cls: type[S], block: Node, scope: "Scope", *, args: Sequence[
     args: the inline arguments, when they are not simply the block's (a top-level block's are its names).
     Raises ConfigError or ConfigErrors: all mistakes of the block and of what it refers to.
     """
-    return _Reader(cls, block, scope, block.args if args is None else tuple(args)).read()
+    reader = _Reader(cls, block, scope, block.args if args is None else tuple(args))
+    reader.read()
+    raise_all(reader.errors)
+    return cls(**reader.values)
 
 
-class _Reader(Generic[S]):
-    """One block being read."""
+def parse_with_defaults(cls: type[S], block: Node, scope: "Scope") -> tuple[S, Sequence[ConfigError]]:
+    """Settings that need nothing, and the mistakes in the block: what has one is as if it were not there."""
+    reader = _Reader(cls, block, scope, block.args)
+    reader.read()
+    return cls(**reader.values), reader.errors
 
-    def __init__(self, cls: type[S], block: Node, scope: "Scope", args: tuple[str, ...]) -> None:
+
+class _Reader:
+    """One block being read: gathers values by field, and errors."""
+
+    def __init__(self, cls: type[Any], block: Node, scope: "Scope", args: tuple[str, ...]) -> None:
         self.cls, self.block, self.scope, self.args = cls, block, scope, args
         self.errors: list[ConfigError] = []
         self.values: dict[str, Any] = {}
+        self.bad: set[str] = set()  # fields whose directive has a mistake
         self.rest: list[Node] = []
         self.rest_field: tuple[str, Rest] | None = None
         self.directives: dict[str, tuple[str, Directive[Any]]] = {}
         self.children_taken = False
 
-    def read(self) -> S:
+    def read(self) -> None:
         takes_args = False
         for name, declared in declarations(self.cls).items():
             if isinstance(declared, Arguments):
@@ -204,8 +215,6 @@ class _Reader(Generic[S]):
                 self._take(child)
         self._fill_missing()
         self._hand_over_rest()
-        raise_all(self.errors)
-        return self.cls(**self.values)
 
     def _hand_over_rest(self) -> None:
         if self.rest_field is None:
@@ -257,17 +266,18 @@ class _Reader(Generic[S]):
             self._fail(f"unexpected directive: {child.name}", child, hint)
             return
         name, declared = found
-        if name in self.values and not declared.repeatable:
+        if name in self.values.keys() | self.bad and not declared.repeatable:
             self._fail(f"duplicate directive: {child.name}", child)
             return
         self._store(name, declared.kind, child, repeatable=declared.repeatable)
 
     def _store(self, name: str, kind: Kind[Any], node: Node, *, repeatable: bool) -> None:
-        value: Any = None
         try:
             value = kind.parse(node, self.scope)
         except ConfigError as err:
             self.errors.append(err.placed(node))
+            self.bad.add(name)
+            return
         self.values[name] = (*self.values.get(name, ()), value) if repeatable else value
 
     def _fill_missing(self) -> None:
@@ -275,10 +285,14 @@ class _Reader(Generic[S]):
             if name in self.values or isinstance(declared, Arguments | Rest):
                 continue
             if isinstance(declared, InlineModule):
-                self._fail(f"missing required directive: {declared.directive}", self.block)
+                self._miss(name, declared.directive)
             elif declared.inherit and directive_name(name) in self.scope.globals:
                 self.values[name] = self.scope.globals[directive_name(name)]
             elif declared.default is not REQUIRED:
                 self.values[name] = declared.default
             else:
-                self._fail(f"missing required directive: {directive_name(name)}", self.block)
+                self._miss(name, directive_name(name))
+
+    def _miss(self, name: str, directive: str) -> None:
+        if name not in self.bad:
+            self._fail(f"missing required directive: {directive}", self.block)
