@@ -17,6 +17,7 @@ from posthouse.db.blobs import Place, record_header, segment_path
 from posthouse.db.connection import WriteConnection
 from posthouse.db.errors import Refused
 from posthouse.db.files import Files
+from posthouse.db.large import LargeBlobs
 
 SEGMENT_MAX: Final = 64 * 1024 * 1024  # octets after which a new segment is begun
 VECTORS_MAX: Final = 1000  # buffers of one write; the system takes 1024
@@ -40,9 +41,10 @@ class _Segment:
 class BlobLog:
     """Appends bodies. Used by the writer thread only; its own transactions are under the write lock."""
 
-    def __init__(self, folder: Path, files: Files) -> None:
+    def __init__(self, folder: Path, files: Files, large: LargeBlobs) -> None:
         self._folder = folder
         self._files = files
+        self._large = large
         self._own: _Segment | None = None
         self.missing: list[Path] = []  # segments that recovery did not find: their messages are broken
 
@@ -54,6 +56,7 @@ class BlobLog:
         self._files.make_folder(self._folder)
         with db.transaction():
             self._claim(db)
+            self._large.sweep(db)
             known = {number for (number,) in db.execute("SELECT id FROM segment")}
             for path in self._folder.iterdir():
                 match = _SEGMENT_NAME.fullmatch(path.name)

@@ -31,6 +31,14 @@ class Files:
         """How many octets were written, which may be fewer than given."""
         return os.pwritev(fd, buffers, offset)
 
+    def pread(self, fd: int, length: int, offset: int) -> bytes:
+        return os.pread(fd, length, offset)
+
+    def pread_now(self, fd: int, length: int, offset: int) -> bytes:
+        """Like `pread`, but only what the system has in memory. Raises OSError when that is nothing, or cannot be told."""
+        buffer = bytearray(length)
+        return bytes(buffer[: os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)])
+
     def fdatasync(self, fd: int) -> None:
         os.fdatasync(fd)
 

@@ -49,7 +49,7 @@ class Writer:
     def __init__(
         self,
         path: Path,
-        blobs: Path,
+        blobs: BlobLog,
         executors: Executors,
         *,
         files: Files,
@@ -63,7 +63,7 @@ class Writer:
         self._log = log
         self._changed = changed
         self._options = options
-        self._blobs = BlobLog(blobs, files)
+        self._blobs = blobs
         self._checkpointer = Checkpointer(path, files, log)
         self._inbox: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._waiting = WaitingUnits()  # the thread's

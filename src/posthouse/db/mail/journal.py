@@ -11,6 +11,7 @@ ADDED: Final = 1
 FLAGS: Final = 2
 EXPUNGED: Final = 3  # with the ids of the emails: the collector looks whether a message holds them still
 MAILBOX: Final = 4  # made, renamed, removed
+KINDS: Final = (ADDED, FLAGS, EXPUNGED, MAILBOX)
 
 
 def next_modseq(work: Work, account: int, used: int = 0) -> int:

@@ -1,0 +1,85 @@
+"""Reading blobs: open files are kept, each read is checked."""
+
+import os
+import threading
+import zlib
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+
+from posthouse.db.blobs import PIECE, Damaged, OwnFile, Place, body_of, large_path, segment_path
+from posthouse.db.files import Files
+
+OPEN_FILES: Final = 64
+
+
+class _Descriptor:
+    """An open file, closed when the last who reads from it lets go."""
+
+    __slots__ = ("_files", "fd")
+
+    def __init__(self, files: Files, path: Path) -> None:
+        self._files = files
+        self.fd = files.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "fd"):
+            self._files.close(self.fd)
+
+
+class BlobReader:
+    """Reads from segments and large files, on the event loop and in threads."""
+
+    def __init__(self, folder: Path, files: Files) -> None:
+        self._folder = folder
+        self._files = files
+        self._open: OrderedDict[Path, _Descriptor] = OrderedDict()  # the one used last at the end
+        self._mutex = threading.Lock()
+
+    def close(self) -> None:
+        self._open.clear()
+
+    def body_now(self, place: Place) -> bytes | None:
+        """A body of the log, if the system has it in memory. Raises Damaged, and FileNotFoundError."""
+        file = self._descriptor(segment_path(self._folder, place.segment))
+        try:
+            record = self._files.pread_now(file.fd, place.record_length, place.offset)
+        except OSError:
+            return None
+        return body_of(record, place) if len(record) == place.record_length else None
+
+    def body(self, place: Place) -> bytes:
+        """A body of the log. Blocks. Raises Damaged, OSError, and FileNotFoundError: look the row up again."""
+        file = self._descriptor(segment_path(self._folder, place.segment))
+        return body_of(self._files.pread(file.fd, place.record_length, place.offset), place)
+
+    def part(self, own: OwnFile, offset: int, length: int) -> bytes:
+        """At most `length` octets of a large file. Blocks. Raises Damaged, OSError, FileNotFoundError."""
+        end = min(offset + length, own.length)
+        if offset >= end:
+            return b""
+        first = offset // PIECE * PIECE
+        last = min(-(-end // PIECE) * PIECE, own.length)
+        file = self._descriptor(large_path(self._folder, own.name))
+        data = self._files.pread(file.fd, last - first, first)
+        if len(data) != last - first:
+            raise Damaged(f"large file {own.name} is too short")
+        for at in range(0, len(data), PIECE):
+            number = (first + at) // PIECE
+            if (
+                zlib.crc32(data[at : at + PIECE]).to_bytes(4, "little")
+                != own.pieces[4 * number : 4 * number + 4]
+            ):
+                raise Damaged(f"wrong checksum in large file {own.name} at {first + at}")
+        return data[offset - first : end - first]
+
+    def _descriptor(self, path: Path) -> _Descriptor:
+        with self._mutex:
+            file = self._open.get(path)
+            if file is None:
+                file = self._open[path] = _Descriptor(self._files, path)
+                if len(self._open) > OPEN_FILES:
+                    self._open.popitem(last=False)
+            else:
+                self._open.move_to_end(path)
+            return file

@@ -1,0 +1,161 @@
+"""A mail database as the storage module uses it: units of work go in, reads come out, octets of messages too."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Set
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+from posthouse.core.log import Logger
+from posthouse.db import sqlite
+from posthouse.db.bloblog import BlobLog
+from posthouse.db.blobread import BlobReader
+from posthouse.db.blobs import Damaged, OwnFile, Place
+from posthouse.db.errors import Busy, DatabaseError, DiskFull
+from posthouse.db.files import Files
+from posthouse.db.large import LargeBlobs
+from posthouse.db.mail import reads
+from posthouse.db.mail.executors import EXECUTORS
+from posthouse.db.mail.schema import MAIL_SCHEMA
+from posthouse.db.readers import INLINE_ROWS, Readers
+from posthouse.db.units import Unit
+from posthouse.db.writer import Writer, WriterOptions
+
+INLINE_OCTETS: Final = 65_536  # of a body, read and checked on the event loop if the system has it in memory
+LOOKUPS: Final = 3  # times that a body is looked for: its segment may be given up while we read
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+Read = Callable[[apsw.Connection, int | None], T]  # a read with a limit of rows
+
+
+class MailDatabase:
+    """One mail database in one process, for one event loop.
+
+    changed: called on the loop with ids of mailboxes, after a commit and before its waiters go on.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        log: Logger,
+        changed: Callable[[Set[int]], None],
+        options: WriterOptions,
+        files: Files | None = None,
+    ) -> None:
+        self.path = path
+        self._files = files or Files()
+        folder = path.with_name(path.name + ".blobs")
+        self._readers = Readers(path, self._files)
+        self._blobs = BlobReader(folder, self._files)
+        self._large = LargeBlobs(folder, self._files)
+        self._writer = Writer(
+            path,
+            BlobLog(folder, self._files, self._large),
+            EXECUTORS,
+            files=self._files,
+            log=log,
+            changed=changed,
+            options=options,
+        )
+
+    async def prepare(self) -> None:
+        """Make the database, or bring it to this version. Raises DatabaseError, OSError."""
+        await asyncio.to_thread(sqlite.prepare, self.path, MAIL_SCHEMA, self._files)
+
+    async def start(self) -> None:
+        """Open it, and recover what a crash left. Raises DatabaseError."""
+        await asyncio.to_thread(sqlite.check, self.path, MAIL_SCHEMA, self._files)
+        await self._writer.start()
+        self._readers.open()
+
+    async def stop(self) -> None:
+        """Finish what waits and close."""
+        await self._writer.stop()
+        await self._readers.aclose()
+        self._large.close()
+        self._blobs.close()
+
+    async def run(self, unit: Unit[R]) -> R:
+        """Do a unit of work: see Writer.run."""
+        octets = unit.octets
+        if not isinstance(octets, OwnFile):
+            return await self._writer.run(unit)
+        settle = self._large.forget
+        try:
+            result = await self._writer.run(unit)
+            settle = self._large.keep
+        except (Busy, DiskFull):
+            raise
+        except DatabaseError:
+            settle = self._large.leave
+            raise
+        finally:
+            self._readers.call_soon(partial(settle, octets.name))
+        return result
+
+    def now(self, read: Callable[[apsw.Connection], T]) -> T:
+        """A short read on the event loop. Raises DatabaseError."""
+        return self._readers.now(read)
+
+    async def read(self, read: Read[T]) -> T:
+        """A read on the event loop; in a thread if it finds that it is long. Raises DatabaseError."""
+        try:
+            return self._readers.now(lambda connection: read(connection, INLINE_ROWS))
+        except reads.TooLong:
+            return await self._readers.in_thread(lambda connection: read(connection, None))
+
+    async def store_large(
+        self, chunks: Callable[[], Iterable[bytes]], finished: Path | None, size: int
+    ) -> OwnFile:
+        """Store a large body, synced, for a unit to come (or `forget_large`).
+
+        finished: a file that holds just these octets and is never changed, to be shared with it. Raises DatabaseError.
+        """
+        return await self._readers.call(partial(self._store_large, chunks, finished, size))
+
+    def forget_large(self, own: OwnFile) -> None:
+        """No unit will be run with this file."""
+        self._readers.call_soon(partial(self._large.forget, own.name))
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Call what blocks in one of the database's threads. Raises DatabaseError for what OSError it raises."""
+        return await self._readers.call(function)
+
+    async def locate(self, account: int, email: int) -> tuple[reads.Location, bytes]:
+        """Where an email of the account is, with the octets of its blob unless that is a large file.
+
+        Raises Damaged if they are not there or are not those that were stored; DatabaseError.
+        """
+        for _ in range(LOOKUPS):
+            found = self.now(lambda connection: reads.location(connection, account, email))
+            if found is None:
+                break
+            if isinstance(found.blob, OwnFile):
+                return found, b""
+            with contextlib.suppress(FileNotFoundError):
+                return found, await self._body(found.blob)
+        raise Damaged(f"email {email} of account {account} has no body")
+
+    async def part(self, own: OwnFile, offset: int, length: int) -> bytes:
+        """At most `length` octets of a large file. Raises Damaged, DatabaseError."""
+        try:
+            return await self._readers.call(partial(self._blobs.part, own, offset, length))
+        except FileNotFoundError as err:
+            raise Damaged(f"large file {own.name} is missing") from err
+
+    async def _body(self, place: Place) -> bytes:
+        """Raises FileNotFoundError, Damaged, DatabaseError."""
+        body = self._blobs.body_now(place) if place.length <= INLINE_OCTETS else None
+        return body if body is not None else await self._readers.call(partial(self._blobs.body, place))
+
+    def _store_large(
+        self, chunks: Callable[[], Iterable[bytes]], finished: Path | None, size: int
+    ) -> OwnFile:
+        own = self._large.adopt(finished, size) if finished is not None else None
+        return own or self._large.write(chunks())

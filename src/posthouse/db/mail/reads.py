@@ -1,0 +1,220 @@
+"""Reading mail: functions on a connection. Each is short by key, or says that it is not for the event loop."""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import apsw
+
+from posthouse.db.blobs import Blob, OwnFile, Place
+from posthouse.db.mail import journal, uidset
+from posthouse.db.mail.keywords import keyword_names
+from posthouse.db.mail.selection import as_json, is_dense, select
+from posthouse.db.mail.units import NoSuchMailbox
+from posthouse.db.readers import INLINE_ROWS, snapshot
+
+
+class TooLong(Exception):
+    """More than may be read on the event loop: the same read in a thread, please."""
+
+
+class AccountRow(NamedTuple):
+    id: int
+    append_limit: int | None
+
+
+class MailboxRow(NamedTuple):
+    """A mailbox and its counters."""
+
+    id: int
+    account: int
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+    total: int
+    recent: int
+    unseen: int
+
+
+class Contents(NamedTuple):
+    """A mailbox at one moment: `flags[i]` belongs to `uids[i]`."""
+
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+    uids: "array[int]"
+    flags: "array[int]"
+    keywords: tuple[str, ...]
+
+
+class Difference(NamedTuple):
+    """What happened after a modseq; all UIDs ascend, pairs are (uid, flags)."""
+
+    modseq: int
+    uidnext: int
+    added: list[tuple[int, int]]
+    changed: list[tuple[int, int]]
+    vanished: list[int]
+    keywords: tuple[str, ...]
+
+
+class Location(NamedTuple):
+    """Where the octets of an email are: `head`, then those of the blob."""
+
+    size: int
+    head: bytes
+    parts: bytes
+    blob: Blob
+
+
+def _rows(connection: apsw.Connection, sql: str, bindings: tuple[object, ...]) -> list[Any]:
+    """All rows of a query; the schema says of what type they are."""
+    execute: Any = connection.execute
+    rows: list[Any] = execute(sql, bindings).fetchall()
+    return rows
+
+
+_MAILBOX = "SELECT id, account, uidvalidity, uidnext, modseq, total, recent, unseen FROM mailbox"
+_ROW = (
+    "SELECT uid, flags, modseq, received, size, envelope, structure, email"
+    " FROM message CROSS JOIN email ON email.id = message.email"
+)
+_ROWS_OF_SPAN = _ROW + " WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid"
+_ROWS_OF_LIST = _ROW + " WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"  # noqa: S608 - constants
+_CHUNK = 10_000  # rows fetched at a time of a long list
+
+
+def account(connection: apsw.Connection, name: str) -> AccountRow | None:
+    rows = _rows(connection, "SELECT id, append_limit FROM account WHERE name = ?", (name,))
+    return AccountRow._make(rows[0]) if rows else None
+
+
+def account_names(connection: apsw.Connection) -> list[str]:
+    """Reads all accounts: in a thread."""
+    return [
+        name for (name,) in _rows(connection, "SELECT name FROM account WHERE NOT removed ORDER BY name", ())
+    ]
+
+
+def mailboxes(
+    connection: apsw.Connection, account: int, limit: int | None
+) -> list[tuple[int, str, str, int]]:
+    """(id, name, special use, subscribed) of each, in order of creation. Raises TooLong."""
+    rows = _rows(
+        connection,
+        "SELECT id, name, special_use, subscribed FROM mailbox WHERE account = ? ORDER BY id LIMIT ?",
+        (account, _one_more(limit)),
+    )
+    _check(len(rows), limit)
+    return rows
+
+
+def mailbox_named(connection: apsw.Connection, account: int, name: str) -> MailboxRow:
+    """Raises NoSuchMailbox."""
+    return _only(_rows(connection, f"{_MAILBOX} WHERE account = ? AND name = ?", (account, name)))
+
+
+def mailbox(connection: apsw.Connection, number: int) -> MailboxRow:
+    """By its id. Raises NoSuchMailbox."""
+    return _only(_rows(connection, f"{_MAILBOX} WHERE id = ?", (number,)))
+
+
+def contents(connection: apsw.Connection, number: int, limit: int | None) -> Contents:
+    """A mailbox at one moment. Raises NoSuchMailbox, TooLong."""
+    uids, flags = array("L"), array("Q")
+    with snapshot(connection):
+        row = mailbox(connection, number)
+        _check(row.total, limit)
+        keywords = keyword_names(connection, number)
+        while True:
+            chunk = _rows(
+                connection,
+                "SELECT uid, flags FROM message WHERE mailbox = ? AND uid > ? ORDER BY uid LIMIT ?",
+                (number, uids[-1] if uids else 0, _CHUNK),
+            )
+            uids.extend([uid for uid, _ in chunk])
+            flags.extend([bits for _, bits in chunk])
+            if len(chunk) < _CHUNK:
+                return Contents(row.uidvalidity, row.uidnext, row.modseq, uids, flags, keywords)
+
+
+def difference(connection: apsw.Connection, number: int, since: int, limit: int | None) -> Difference:
+    """What happened in a mailbox after modseq `since`. Raises NoSuchMailbox, TooLong."""
+    with snapshot(connection):
+        row = mailbox(connection, number)
+        keywords = keyword_names(connection, number)
+        if row.modseq <= since:
+            return Difference(row.modseq, row.uidnext, [], [], [], keywords)
+        entries = _rows(
+            connection,
+            "SELECT kind, uids FROM journal WHERE account = ? AND modseq > ? AND mailbox = ? LIMIT ?",
+            (row.account, since, number, _one_more(limit)),
+        )
+        _check(len(entries), limit)
+        touched = _touched(entries, limit)
+        expunged = touched[journal.EXPUNGED]
+        alive = sorted((touched[journal.ADDED] | touched[journal.FLAGS]) - expunged)
+        flags = [(uid, bits) for uid, bits, _ in select(connection, number, alive).rows]
+    added = [pair for pair in flags if pair[0] in touched[journal.ADDED]]
+    changed = [pair for pair in flags if pair[0] not in touched[journal.ADDED]]
+    vanished = sorted(expunged - touched[journal.ADDED])
+    return Difference(row.modseq, row.uidnext, added, changed, vanished, keywords)
+
+
+def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[Any]:
+    """(uid, flags, modseq, received, size, envelope, structure, email) of these, at most INLINE_ROWS messages."""
+    assert 0 < len(uids) <= INLINE_ROWS
+    if is_dense(uids):
+        found = _rows(
+            connection,
+            _ROWS_OF_SPAN,
+            (number, uids[0], uids[-1]),
+        )
+        wanted = set(uids)
+        return found if len(uids) == uids[-1] - uids[0] + 1 else [row for row in found if row[0] in wanted]
+    return _rows(
+        connection,
+        _ROWS_OF_LIST,
+        (number, as_json(uids)),
+    )
+
+
+def location(connection: apsw.Connection, account: int, email: int) -> Location | None:
+    """None if the account has no such email."""
+    rows = _rows(
+        connection,
+        "SELECT email.size, head, parts, segment, offset, length, crc, file, pieces"
+        " FROM email JOIN blob ON blob.id = email.blob WHERE email.id = ? AND email.account = ?",
+        (email, account),
+    )
+    if not rows:
+        return None
+    size, head, parts, segment, offset, length, crc, file, pieces = rows[0]
+    blob = Place(segment, offset, length, crc) if file is None else OwnFile(file, length, pieces)
+    return Location(size, head, parts, blob)
+
+
+def _touched(entries: list[tuple[int, bytes]], limit: int | None) -> dict[int, set[int]]:
+    """By kind of change: the UIDs. Raises TooLong."""
+    touched: dict[int, set[int]] = {kind: set() for kind in journal.KINDS}
+    for kind, uids in entries:
+        for run in uidset.parse(uids):
+            _check(len(run) + sum(map(len, touched.values())), limit)
+            touched[kind].update(run)
+    return touched
+
+
+def _only(rows: list[Any]) -> MailboxRow:
+    if not rows:
+        raise NoSuchMailbox
+    return MailboxRow._make(rows[0])
+
+
+def _one_more(limit: int | None) -> int:
+    """What to ask SQLite for, to see whether there is more than the limit; -1 is all."""
+    return -1 if limit is None else limit + 1
+
+
+def _check(count: int, limit: int | None) -> None:
+    if limit is not None and count > limit:
+        raise TooLong
