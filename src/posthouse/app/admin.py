@@ -1,0 +1,55 @@
+"""One module of the configuration for an administrative command, whether the server runs or not."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from posthouse.app.bus import WorkerBus, push_through
+from posthouse.app.compose import BUS_SOCKET, NoListeners, configure, read, to_stderr
+from posthouse.app.options import Options
+from posthouse.core.directories import ensure_directory
+from posthouse.framework.interfaces.auth import UserDatabase
+from posthouse.framework.interfaces.module import Module
+from posthouse.framework.interfaces.storage import AccountDatabase
+
+T = TypeVar("T")
+_WORDS: Mapping[type, str] = {  # roles as an operator calls them
+    UserDatabase: "a user database that can be managed",
+    AccountDatabase: "a storage of mailboxes",
+}
+
+
+class BlockError(Exception):
+    """The block cannot be used for what the command is about; the text is for the operator."""
+
+
+@asynccontextmanager
+async def open_block(options: Options, block: str, role: type[T]) -> AsyncIterator[T]:
+    """The block of this name, working. All blocks are configured, as for the server; only this one is started.
+    Raises ConfigError, DirectoryError, or BlockError when there is no such block or it cannot do what `role` needs.
+    """
+    told: list[tuple[str, str]] = []
+    bus = WorkerBus(lambda topic, payload: told.append((topic, payload)))
+    configured = configure(read(options), options, to_stderr, bus, NoListeners(), is_server=False)
+    ensure_directory(configured.paths.state, "state_dir")
+    ensure_directory(configured.paths.runtime, "runtime_dir")
+    try:
+        module = configured.registry.named(block, configured.scope)
+    except KeyError as err:
+        raise BlockError(f"unknown configuration block: {block}") from err
+    if not isinstance(module, role):
+        raise BlockError(f"configuration block {block} is not {_WORDS.get(role, role.__name__)}")
+    relay = push_through([configured.paths.runtime / BUS_SOCKET])
+    needed = configured.registry.with_needs(module)
+    started: list[Module] = []
+    try:
+        for _, one in needed:
+            await one.prepare()
+            started.append(one)
+            await one.start()
+        yield module
+    finally:
+        for one in reversed(started):
+            await one.stop()
+        for topic, payload in told:
+            relay(topic, payload)
