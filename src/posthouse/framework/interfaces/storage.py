@@ -165,15 +165,13 @@ class Mailbox(Protocol):
     id: int
     name: str
 
-    @property
-    def recent_is_sticky(self) -> bool:
-        """A read-write SELECT shows the stored \\Recent and leaves it stored (`disable_recent yes`): nobody claims it there."""
-        ...
-
     async def snapshot(self) -> Snapshot: ...
     async def changes(self, since: int) -> Changes: ...
     async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
-        """Take \\Recent of these messages for this session: those that no other session has, atomically."""
+        """Take \\Recent of these messages for this session: those that no other session has, atomically.
+
+        With `disable_recent yes`, what lay in the mailbox when it was opened is only shown: it is given, and stays stored.
+        """
         ...
 
     def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
