@@ -12,6 +12,9 @@ from typing import Protocol
 _Sni = ssl.SSLSocket | ssl.SSLObject
 
 
+_MISMATCH = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+
+
 class KeyPair(Protocol):
     """A certificate chain, its own certificate first, and the private key; both PEM."""
 
@@ -129,13 +132,13 @@ def _no_password() -> str:
 
 
 def _diagnosis(pair: KeyPair, error: ssl.SSLError) -> BadKeyPair:
-    if error.reason == "KEY_VALUES_MISMATCH":
+    if error.reason in _MISMATCH:
         return BadKeyPair("pair", "the key does not belong to the certificate")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
             cadata=pair.chain.decode("ascii", "replace")
         )
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError):
         return BadKeyPair("certificate", "no certificate in PEM format")
     if b"PRIVATE KEY-----" not in pair.key or not error.reason or error.library == "PEM":
         return BadKeyPair("key", "no private key in PEM format")
