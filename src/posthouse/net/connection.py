@@ -16,10 +16,15 @@ READ_BUFFER = 262_144  # octets read ahead of the session before the peer has to
 WRITE_BUFFER = 65_536  # octets not yet taken by the peer before the session has to wait
 HANDSHAKE_TIMEOUT = 30.0  # seconds for a TLS handshake
 TLS_SHUTDOWN_TIMEOUT = 5.0  # seconds for the peer to answer our close_notify
+CLOSE_TIMEOUT = 30.0  # seconds for the peer to take what is queued when we close
 
 
 class ConnectionLost(Exception):
     """The peer is gone; nothing more can be said to it."""
+
+
+class Interrupted(Exception):
+    """Something else than the peer wants the session's attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Stream(asyncio.Protocol):
         "_drained",
         "_eof",
         "_is_lost",
+        "_linger",
         "_loop",
         "_made",
         "_reading_paused",
@@ -75,6 +81,7 @@ class Stream(asyncio.Protocol):
         self._deadline = float("inf")
         self._armed = float("inf")
         self._timer: asyncio.TimerHandle | None = None
+        self._linger: asyncio.TimerHandle | None = None
         self.on_lost: Callable[[], None] | None = None
         self.tls: TlsState | None = None
         self.peer_ip: IpAddress | None = None
@@ -105,6 +112,11 @@ class Stream(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
         return data
+
+    def interrupt(self) -> None:
+        """Let the `read` that waits now raise Interrupted. Where none waits, nothing happens."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(Interrupted())
 
     def write(self, data: bytes) -> None:
         """Send, or queue what the peer does not take yet. After a lost connection nothing happens."""
@@ -158,8 +170,10 @@ class Stream(asyncio.Protocol):
         self.tls = _tls_state(transport)
 
     def close(self) -> None:
-        """Send what is queued, then close."""
+        """Send what is queued, then close; a peer that does not take it holds the connection for CLOSE_TIMEOUT only."""
         self._stop_timer()
+        if self._linger is None and not self._is_lost:
+            self._linger = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
         self._transport.close()
 
     def abort(self) -> None:
@@ -197,6 +211,8 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
         self._stop_timer()
+        if self._linger is not None:
+            self._linger.cancel()
         _wake(self._waiter)
         _wake(self._drained)
         if self.on_lost is not None:
