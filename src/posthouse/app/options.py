@@ -42,8 +42,8 @@ class Options:
 
     log: log targets as given with `-log`, one each (`stderr`, `syslog`, a file's path); never empty.
     state, runtime: the directories when the configuration names none.
-    dns_override, smtp_port: of `posthouse-debug` only: the DNS server (IP, port) to ask for everything, and the
-        port of other hosts' SMTP servers.
+    dns_override, smtp_port: of `posthouse-debug` only: the DNS server (`IP:PORT`, "" for none) to ask for everything,
+        and the port of other hosts' SMTP servers.
     """
 
     program: str  # as it was called: "posthouse"
@@ -53,5 +53,5 @@ class Options:
     state: Path
     runtime: Path
     log: tuple[str, ...] = ("stderr",)
-    dns_override: tuple[str, int] | None = None
+    dns_override: str = ""
     smtp_port: int = SMTP_PORT

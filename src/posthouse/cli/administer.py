@@ -4,15 +4,24 @@ The server may run meanwhile, or not: they meet in the database.
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any, Protocol, TypeVar
 
 import click
 
 from posthouse.app.options import Options
+from posthouse.cli.command import Failure
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Wait(Protocol):
+    """Waits for a coroutine, and gives what it gives."""
+
+    def __call__(self, work: Coroutine[Any, Any, R], /) -> R: ...
 
 
 def block_flag(default: str) -> Callable[[F], F]:
@@ -32,17 +41,42 @@ def block_flag(default: str) -> Callable[[F], F]:
 yes_flag = click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on.")
 
 
-def act(options: Options, block: str, role: type[T], action: Callable[[T], Awaitable[None]]) -> None:
-    """Open a block of the configuration as a `role`, and let `action` work on it. Raises Failure."""
+@contextmanager
+def opened(options: Options, block: str, role: type[T]) -> Iterator[tuple[T, Wait]]:
+    """A block of the configuration as a `role`, and how to wait for what it does: `wait(users.remove_user(name))`.
+
+    Between the waits the program may ask questions: no event loop runs then. Raises Failure for whatever goes wrong.
+    """
     import asyncio  # here, because it loads much that `version` and `--help` do without
 
-    from posthouse.app.admin import open_block
+    with _failures(), asyncio.Runner() as runner:
+        from posthouse.app.admin import open_block
 
-    async def acting() -> None:
-        async with open_block(options, block, role) as opened:
-            await action(opened)
+        stack = AsyncExitStack()
+        module = runner.run(stack.enter_async_context(open_block(options, block, role)))
+        try:
+            yield module, runner.run
+        finally:
+            runner.run(stack.aclose())
 
-    asyncio.run(acting())
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """What may go wrong with a block, as what the operator is told."""
+    from posthouse.app.admin import BlockError
+    from posthouse.core.directories import DirectoryError
+    from posthouse.core.errors import MailError
+    from posthouse.framework.config.node import ConfigError
+    from posthouse.framework.interfaces.storage import StorageError
+
+    try:
+        yield
+    except BlockError as err:
+        raise Failure(str(err), 2) from err
+    except MailError as err:
+        raise Failure(str(err.log_fields()["reason"])) from err
+    except (ConfigError, DirectoryError, StorageError, ValueError, OSError) as err:
+        raise Failure(str(err)) from err
 
 
 def print_names(names: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 import difflib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -104,6 +105,13 @@ def carry_out(command: click.Command, words: Sequence[str], program: str) -> int
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as in `posthouse creds list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as err:  # noqa: BLE001 - the top of the program
+        traceback.print_exc()
+        print(
+            f"Error: {err}\nThis is a mistake in {program}: please report it, with the lines above.",
+            file=sys.stderr,
+        )
         return 1
 
 

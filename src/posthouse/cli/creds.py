@@ -3,7 +3,7 @@
 import click
 
 from posthouse.app.options import Options
-from posthouse.cli.administer import act, block_flag, print_names, yes_flag
+from posthouse.cli.administer import block_flag, opened, print_names, yes_flag
 from posthouse.cli.ask import confirm
 from posthouse.cli.command import Group, argument
 from posthouse.cli.passwords import bcrypt_cost_flag, hash_flag, hashed, password_flag, password_from
@@ -33,11 +33,8 @@ def creds() -> None:
 @click.pass_obj
 def list_users(options: Options, block: str) -> None:
     """Print the users, one a line."""
-
-    async def action(users: UserDatabase) -> None:
-        print_names(await users.users())
-
-    act(options, block, UserDatabase, action)
+    with opened(options, block, UserDatabase) as (users, wait):
+        print_names(wait(users.users()))
 
 
 @creds.command("create")
@@ -51,12 +48,9 @@ def create(
     options: Options, username: str, password: str | None, algorithm: str, bcrypt_cost: int, block: str
 ) -> None:
     """Let a new user log in."""
-    stored = hashed(algorithm, password_from(password, f"Password for {username}: "), bcrypt=bcrypt_cost)
-
-    async def action(users: UserDatabase) -> None:
-        await users.create_user(username, stored)
-
-    act(options, block, UserDatabase, action)
+    with opened(options, block, UserDatabase) as (users, wait):
+        stored = hashed(algorithm, password_from(password, f"Password for {username}: "), bcrypt=bcrypt_cost)
+        wait(users.create_user(username, stored))
 
 
 @creds.command("remove")
@@ -66,13 +60,10 @@ def create(
 @click.pass_obj
 def remove(options: Options, username: str, yes: bool, block: str) -> None:
     """Take a user's password away. The mailboxes stay."""
-    if not yes:
-        confirm(f"{username} will not be able to log in any more. Go on?")
-
-    async def action(users: UserDatabase) -> None:
-        await users.remove_user(username)
-
-    act(options, block, UserDatabase, action)
+    with opened(options, block, UserDatabase) as (users, wait):
+        if not yes:
+            confirm(f"{username} will not be able to log in any more. Go on?")
+        wait(users.remove_user(username))
 
 
 @creds.command("password")
@@ -86,9 +77,8 @@ def password(
     options: Options, username: str, password: str | None, algorithm: str, bcrypt_cost: int, block: str
 ) -> None:
     """Give a user another password."""
-    stored = hashed(algorithm, password_from(password, f"New password for {username}: "), bcrypt=bcrypt_cost)
-
-    async def action(users: UserDatabase) -> None:
-        await users.set_password(username, stored)
-
-    act(options, block, UserDatabase, action)
+    with opened(options, block, UserDatabase) as (users, wait):
+        stored = hashed(
+            algorithm, password_from(password, f"New password for {username}: "), bcrypt=bcrypt_cost
+        )
+        wait(users.set_password(username, stored))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from posthouse.app.options import Options
-from posthouse.cli.administer import act, block_flag, print_names, yes_flag
+from posthouse.cli.administer import block_flag, opened, print_names, yes_flag
 from posthouse.cli.ask import confirm
 from posthouse.cli.command import Group, argument
 from posthouse.framework.interfaces.storage import AccountDatabase, StorageError
@@ -38,11 +38,8 @@ def imap_acct() -> None:
 @click.pass_obj
 def list_accounts(options: Options, block: str) -> None:
     """Print the accounts, one a line."""
-
-    async def action(storage: AccountDatabase) -> None:
-        print_names(await storage.accounts())
-
-    act(options, block, AccountDatabase, action)
+    with opened(options, block, AccountDatabase) as (storage, wait):
+        print_names(wait(storage.accounts()))
 
 
 def _special_use_flag(name: str) -> Callable[[F], F]:
@@ -69,16 +66,13 @@ def _special_use_flag(name: str) -> Callable[[F], F]:
 def create(options: Options, /, username: str, no_specialuse: bool, block: str, **names: str) -> None:
     """Make an account, with INBOX and the mailboxes that mail programs expect."""
     special = {} if no_specialuse else {f"\\{use.capitalize()}": name for use, name in names.items() if name}
-
-    async def action(storage: AccountDatabase) -> None:
-        account = await storage.create_account(username)
+    with opened(options, block, AccountDatabase) as (storage, wait):
+        account = wait(storage.create_account(username))
         for attribute, name in special.items():
             try:
-                await account.create_mailbox(name, attribute)
+                wait(account.create_mailbox(name, attribute))
             except StorageError as err:
                 print(f"Warning: mailbox {name} was not made: {err}", file=sys.stderr)
-
-    act(options, block, AccountDatabase, action)
 
 
 @imap_acct.command("remove")
@@ -88,13 +82,10 @@ def create(options: Options, /, username: str, no_specialuse: bool, block: str, 
 @click.pass_obj
 def remove(options: Options, username: str, yes: bool, block: str) -> None:
     """Remove an account with all its mailboxes and messages."""
-    if not yes:
-        confirm(f"All messages of {username} will be gone for good. Go on?")
-
-    async def action(storage: AccountDatabase) -> None:
-        await storage.remove_account(username)
-
-    act(options, block, AccountDatabase, action)
+    with opened(options, block, AccountDatabase) as (storage, wait):
+        if not yes:
+            confirm(f"All messages of {username} will be gone for good. Go on?")
+        wait(storage.remove_account(username))
 
 
 @imap_acct.command("appendlimit")
@@ -106,12 +97,9 @@ def remove(options: Options, username: str, yes: bool, block: str) -> None:
 @click.pass_obj
 def appendlimit(options: Options, username: str, value: int | None, block: str) -> None:
     """Print or change how large a message a mail program may store (APPENDLIMIT)."""
-
-    async def action(storage: AccountDatabase) -> None:
+    with opened(options, block, AccountDatabase) as (storage, wait):
         if value is not None:
-            await storage.set_append_limit(username, None if value == NO_LIMIT else value)
+            wait(storage.set_append_limit(username, None if value == NO_LIMIT else value))
             return
-        limit = await storage.get_append_limit(username)
+        limit = wait(storage.get_append_limit(username))
         click.echo("No limit" if limit is None else limit)
-
-    act(options, block, AccountDatabase, action)

@@ -112,21 +112,22 @@ def _options(program: str, ctx: click.Context, flags: dict[str, Any]) -> Options
         libexec=defaults.libexec,
         state=defaults.state,
         runtime=defaults.runtime,
-        dns_override=_server(override, ctx) if override else None,
+        dns_override=_checked_server(override, ctx) if override else "",
         smtp_port=flags.get("smtp_port", SMTP_PORT),
     )
 
 
-def _server(text: str, ctx: click.Context) -> tuple[str, int]:
+def _checked_server(text: str, ctx: click.Context) -> str:
     """`127.0.0.1:5353`, `[::1]:5353`."""
     host, _, port = text.rpartition(":")
     try:
-        host, number = str(ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+        ip_address(host.removeprefix("[").removesuffix("]"))
+        number = int(port)
     except ValueError:
         number = 0
     if not 0 < number < 65536:
         raise UsageError(f"--debug.dnsoverride={text}: IP:PORT is expected", ctx)
-    return host, number
+    return text
 
 
 @click.command("help", cls=Command)
