@@ -100,3 +100,14 @@ def error_fields(error: BaseException) -> dict[str, object]:
     if isinstance(error, MailError):
         return error.log_fields()
     return {"reason": str(error) or type(error).__name__}
+
+
+def trace_of(error: BaseException) -> str:
+    """Where an error that nobody foresaw happened, innermost last, on one line."""
+    places = []
+    tb = error.__traceback__
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/')[2]}:{tb.tb_lineno} {code.co_name}")
+        tb = tb.tb_next
+    return f"{type(error).__name__} at " + " > ".join(places[-8:])

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
-from posthouse.core.log import Logger
+from posthouse.core.log import Logger, trace_of
 from posthouse.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, Stream
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
@@ -79,18 +79,5 @@ class Server:
             stream.abort()
             raise
         except Exception as err:  # noqa: BLE001 - the top of a session: it ends, the others go on
-            self._log.error("session failed", err, trace=_trace(err))
-            stream.abort()
-        else:
-            stream.close()
-
-
-def _trace(err: BaseException) -> str:
-    """Where it happened, innermost last, for the log."""
-    places = []
-    tb = err.__traceback__
-    while tb is not None:
-        code = tb.tb_frame.f_code
-        places.append(f"{code.co_filename.rpartition('/')[2]}:{tb.tb_lineno} {code.co_name}")
-        tb = tb.tb_next
-    return f"{type(err).__name__} at " + " > ".join(places[-8:])
+            self._log.error("session failed", err, trace=trace_of(err))
+        stream.close()
