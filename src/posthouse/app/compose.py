@@ -106,7 +106,7 @@ def configure(
     """
     globals_ = read_globals(source.nodes(), Paths(options.state, options.runtime, options.libexec))
     clock, hooks, recorder = SystemClock(), Hooks(), NoRecorder()
-    resolver = StubResolver(clock, override=options.dns_override)
+    resolver = StubResolver(clock, os.urandom, override=options.dns_override)
     world = World(clock, resolver, bus, listeners, os.urandom)
 
     def make_context(module: str, instance: str, node: Node, debug: bool) -> Context:
