@@ -41,15 +41,31 @@ class Outcome:
     latencies: list[float] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> "Summary":
         ordered = sorted(self.latencies) or [0.0]
-        return {
-            "messages": len(self.latencies),
-            "per_second": round(len(self.latencies) / self.seconds, 1),
-            "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
-            "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 2),
-            "errors": self.errors,
-        }
+        return Summary(
+            messages=len(self.latencies),
+            per_second=round(len(self.latencies) / self.seconds, 1),
+            p50_ms=round(ordered[len(ordered) // 2] * 1000, 2),
+            p99_ms=round(ordered[int(len(ordered) * 0.99)] * 1000, 2),
+            errors=self.errors,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is printed."""
+
+    messages: int
+    per_second: float
+    p50_ms: float  # from MAIL FROM to the final reply
+    p99_ms: float
+    errors: dict[str, int]
+
+
+def parse_summary(text: str) -> Summary:
+    """What `main` printed, read back."""
+    return Summary(**json.loads(text))
 
 
 class Refused(Exception):
@@ -145,7 +161,7 @@ class Run:
             writer.close()
 
 
-def run(load: Load) -> dict[str, object]:
+def run(load: Load) -> Summary:
     """Send a load; gives its summary. Uses uvloop where it is installed."""
     try:
         import uvloop
@@ -167,8 +183,8 @@ def main() -> None:
         elif name != "port":
             parser.add_argument(flag, type=type(default), default=default)
     summary = run(Load(**vars(parser.parse_args())))
-    print(json.dumps(summary))
-    sys.exit(1 if summary["errors"] else 0)
+    print(json.dumps(asdict(summary)))
+    sys.exit(1 if summary.errors else 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measuring by hand; nothing here is a test."""

@@ -1,0 +1,143 @@
+"""`make bench`: how fast this server takes mail, as a table; with `--peer`, in turn with a Postfix of its own.
+
+    python -m bench [--rounds 3] [--messages 3000] [--peer] [--row NAME ...]
+
+The machine's speed drifts: read the ratios, which compare runs that were made one after the other.
+"""
+
+import argparse
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import load, postfix
+from posthouse.testing.server import SMALL, Server
+
+DOMAIN = "example.org"
+USERS = 10
+CONFIGURATION = SMALL.replace("example.test", DOMAIN) + (
+    "smtp tls://127.0.0.1:$(smtps_port) {\n    deliver_to &local_mailboxes\n}\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `share`: of the messages, for rows that take longer for each."""
+
+    name: str
+    load: load.Load
+    share: float = 1.0
+
+
+ROWS = (
+    Row("one session", load.Load(0, sessions=1), 0.3),
+    Row("10 sessions", load.Load(0, sessions=10)),
+    Row("50 sessions", load.Load(0, sessions=50)),
+    Row("one message per connection", load.Load(0, sessions=10, one_per_connection=True), 0.5),
+    Row("TLS, many per connection", load.Load(0, sessions=10, tls=True)),
+    Row("TLS, one per connection", load.Load(0, sessions=10, tls=True, one_per_connection=True), 0.2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A running server that is measured."""
+
+    name: str
+    port: int
+    tls_port: int
+    pid: int
+
+
+@contextmanager
+def ourselves(base: Path) -> Iterator[Subject]:
+    server = Server(base, CONFIGURATION, log=str(base / "mail.log") + ",stderr")
+    for number in range(USERS):
+        assert server.command("imap-acct", "create", f"user{number}@{DOMAIN}").returncode == 0
+    began = time.perf_counter()
+    with server:
+        print(f"started in {time.perf_counter() - began:.2f} s; idle {memory(server.pid):.0f} MiB (PSS)")
+        yield Subject("posthouse", server.ports["smtp"], server.ports["smtps"], server.pid)
+
+
+@contextmanager
+def peer(base: Path) -> Iterator[Subject]:
+    with postfix.running(base, free_port(), free_port()) as server:
+        yield Subject("postfix", server.port, server.tls_port, server.pid)
+
+
+def memory(pid: int) -> float:
+    """Proportional set size of a process and all below it, MiB."""
+    own = Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(own) / 1024 + sum(memory(int(child)) for child in children)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float]:
+    """Messages a second and p99 in milliseconds, of one run in a process of its own."""
+    port = subject.tls_port if row.load.tls else subject.port
+    wanted = replace(row.load, port=port, messages=max(50, int(messages * row.share)))
+    flags = [f"--{key.replace('_', '-')}" for key in ("tls", "one_per_connection") if getattr(wanted, key)]
+    command = [sys.executable, load.__file__, "--port", str(port), "--sessions", str(wanted.sessions)]
+    command += ["--messages", str(wanted.messages), "--to", f"user%d@{DOMAIN}", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    summary = load.parse_summary(done.stdout)
+    if summary.errors:
+        raise SystemExit(f"{subject.name}, {row.name}: {summary.errors}")
+    return summary.per_second, summary.p99_ms
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--messages", type=int, default=3000)
+    parser.add_argument("--peer", action="store_true", help="compare with Postfix (needs root)")
+    parser.add_argument("--row", action="append", default=[], help="only rows whose name begins so")
+    args = parser.parse_args()
+    rows = [row for row in ROWS if not args.row or row.name.startswith(tuple(args.row))]
+    with tempfile.TemporaryDirectory(prefix="posthouse-bench-") as base:
+        Path(base).chmod(0o755)
+        (Path(base) / "ours").mkdir()
+        with ourselves(Path(base) / "ours") as ours:
+            other = peer(Path(base) / "postfix") if args.peer else nullcontext()
+            with other as theirs:
+                table(rows, [s for s in (ours, theirs) if s is not None], args.rounds, args.messages)
+                for subject in (ours, theirs):
+                    if subject is not None:
+                        print(f"{subject.name}: {memory(subject.pid):.0f} MiB (PSS) after the load")
+
+
+def table(rows: list[Row], subjects: list[Subject], rounds: int, messages: int) -> None:
+    """Medians of runs made in turn."""
+    for subject in subjects:
+        measure(replace(rows[0], share=0.2), subject, messages)  # warm
+    for row in rows:
+        runs: dict[str, list[tuple[float, float]]] = {subject.name: [] for subject in subjects}
+        for _ in range(rounds):
+            for subject in subjects:
+                runs[subject.name].append(measure(row, subject, messages))
+        medians = {
+            name: [statistics.median(column) for column in zip(*values, strict=True)]
+            for name, values in runs.items()
+        }
+        line = "".join(f"{name:>12} {rate:8.0f}/s p99 {p99:7.1f} ms" for name, (rate, p99) in medians.items())
+        if len(medians) == 2:
+            (rate, p99), (other_rate, other_p99) = medians.values()
+            line += f"   rate x{rate / other_rate:.1f}, p99 x{p99 / other_p99:.2f}"
+        print(f"{row.name:28}{line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
