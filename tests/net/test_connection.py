@@ -243,15 +243,3 @@ async def test_R_098_garbage_instead_of_a_handshake_starts_no_session(
         writer.write(b"EHLO example.org\r\n" * 10)
         await reader.read()
         assert (started, server.session_count) == ([], 0)
-
-
-async def test_a_peer_that_never_takes_the_rest_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("posthouse.net.connection.LINGER", 0.01)
-    lost = asyncio.Event()
-
-    async def talkative(stream: Stream) -> None:
-        stream.on_lost = lost.set
-        stream.write(bytes(50_000_000))
-
-    async with serving(talkative) as (_, port), connected(port):
-        await asyncio.wait_for(lost.wait(), PATIENCE)

@@ -16,7 +16,6 @@ READ_BUFFER = 262_144  # octets read ahead of the session before the peer has to
 WRITE_BUFFER = 65_536  # octets not yet taken by the peer before the session has to wait
 HANDSHAKE_TIMEOUT = 30.0  # seconds for a TLS handshake
 TLS_SHUTDOWN_TIMEOUT = 5.0  # seconds for the peer to answer our close_notify
-LINGER = 30.0  # seconds for the peer to take what is left when we close
 CLOSE_TIMEOUT = 30.0  # seconds for the peer to take what is queued when we close
 
 
