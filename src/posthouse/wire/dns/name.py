@@ -5,6 +5,7 @@ backslashes inside of a label, are escaped as in master files (RFC 1035 §5.1): 
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 LABEL_MAX: Final = 63  # octets
@@ -13,6 +14,8 @@ NAME_TEXT_MAX: Final = 4 * NAME_MAX  # characters, when each octet is escaped
 POINTERS_MAX: Final = 127  # in one name: as many as there can be labels
 
 _POINTER: Final = 0xC0
+_PLAIN: Final = b"-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # written as they are
+_CACHED: Final = 1024  # names
 _ESCAPE = re.compile(rb"\\([0-9]{1,3}|[^0-9])", re.DOTALL)
 _LABEL = re.compile(rb"((?:[^.\\]|\\.)*)(\.|\Z)", re.DOTALL)
 _TEXT: Final = tuple(
@@ -65,9 +68,10 @@ def read_name(message: bytes, at: int) -> tuple[str, int]:
             raise DnsFormatError("malformed domain name")
         labels.append(message[at + 1 : at + 1 + length])
         at += 1 + length
-    return ".".join(map(_label_text, labels)), end or at + 1
+    return _text(labels), end or at + 1
 
 
+@lru_cache(_CACHED)
 def canonical(name: str) -> str:
     """The form of a name by which it is compared: lower case, without trailing dot. Raises DnsFormatError."""
     return read_name(name_to_bytes(name), 0)[0]
@@ -79,11 +83,10 @@ def _octet(message: bytes, at: int) -> int:
     return message[at]
 
 
-def _label_text(label: bytes) -> str:
-    text = label.decode("latin-1")
-    if text.isalnum() and text.isascii():
-        return text.lower()
-    return "".join(_TEXT[octet] for octet in label)
+def _text(labels: list[bytes]) -> str:
+    if not b"".join(labels).translate(None, _PLAIN):
+        return b".".join(labels).decode().lower()
+    return ".".join("".join(_TEXT[octet] for octet in label) for label in labels)
 
 
 def _escaped_labels(text: bytes) -> list[bytes]:
