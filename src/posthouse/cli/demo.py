@@ -31,8 +31,8 @@ CONFIGURATION = """\
 # What `make demo` runs: one domain, everything on {host}. The language is maddy's; a real server begins like this
 # too, with other ports and a certificate that others trust: see dist/posthouse.conf.
 
-state_dir "{state}"
-runtime_dir "{runtime}"
+state_dir {state}
+runtime_dir {runtime}
 
 $(domain) = {domain}
 hostname localhost
@@ -140,8 +140,8 @@ class Demo:
 
     def configuration(self) -> str:
         """The file's text."""
-        runtime = self.directory / "run"
-        return CONFIGURATION.format(host=HOST, domain=DOMAIN, state=self.state, runtime=runtime, **self.ports)
+        state, runtime = _quoted(self.state), _quoted(self.directory / "run")
+        return CONFIGURATION.format(host=HOST, domain=DOMAIN, state=state, runtime=runtime, **self.ports)
 
     def welcome(self) -> str:
         """What to do with it."""
@@ -151,6 +151,11 @@ class Demo:
             host=HOST, config=self.config, state=self.state, lasting=lasting,
             ann=ann, ann_password=ann_password, bob=bob, bob_password=bob_password, **self.ports,
         )  # fmt: skip
+
+
+def _quoted(path: Path) -> str:
+    """A path as one word of the configuration."""
+    return '"%s"' % str(path).replace('"', '\\"')
 
 
 @click.command("demo", cls=Command)
