@@ -10,11 +10,11 @@ from posthouse.db.blobs import Blob, OwnFile
 UNIT_ROWS_MAX = 10_000  # rows that a unit changes at most; longer work submits itself again (storage.md §4)
 BULK_ROWS = 256  # units that change more wait behind deliveries and log-ins
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Unit(Generic[R]):
-    """A change that happens as a whole or not at all; R is what it gives when it is on the disk.
+class Unit(Generic[R_co]):
+    """A change that happens as a whole or not at all; R_co is what it gives when it is on the disk.
 
     It has no clock: times are given, in seconds since the epoch.
     """

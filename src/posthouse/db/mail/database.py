@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -13,7 +13,7 @@ from posthouse.core.log import Logger
 from posthouse.db import sqlite
 from posthouse.db.bloblog import BlobLog
 from posthouse.db.blobread import BlobReader
-from posthouse.db.blobs import Damaged, OwnFile, Place
+from posthouse.db.blobs import Damaged, OwnFile, Place, large_path
 from posthouse.db.errors import Busy, DatabaseError, DiskFull
 from posthouse.db.files import Files
 from posthouse.db.large import LargeBlobs
@@ -29,8 +29,6 @@ LOOKUPS: Final = 3  # times that a body is looked for: its segment may be given 
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-Read = Callable[[apsw.Connection, int | None], T]  # a read with a limit of rows
 
 
 class MailDatabase:
@@ -50,7 +48,7 @@ class MailDatabase:
     ) -> None:
         self.path = path
         self._files = files or Files()
-        folder = path.with_name(path.name + ".blobs")
+        self._folder = folder = path.with_name(path.name + ".blobs")
         self._readers = Readers(path, self._files)
         self._blobs = BlobReader(folder, self._files)
         self._large = LargeBlobs(folder, self._files)
@@ -99,16 +97,40 @@ class MailDatabase:
             self._readers.call_soon(partial(settle, octets.name))
         return result
 
-    def now(self, read: Callable[[apsw.Connection], T]) -> T:
-        """A short read on the event loop. Raises DatabaseError."""
-        return self._readers.now(read)
+    # Reads; each may raise DatabaseError.
 
-    async def read(self, read: Read[T]) -> T:
-        """A read on the event loop; in a thread if it finds that it is long. Raises DatabaseError."""
-        try:
-            return self._readers.now(lambda connection: read(connection, INLINE_ROWS))
-        except reads.TooLong:
-            return await self._readers.in_thread(lambda connection: read(connection, None))
+    def account(self, name: str) -> reads.AccountRow | None:
+        return self._readers.now(lambda db: reads.account(db, name))
+
+    async def account_names(self) -> list[str]:
+        """In alphabetical order."""
+        return await self._readers.in_thread(reads.account_names)
+
+    async def mailboxes(self, account: int) -> list[reads.MailboxName]:
+        """In order of creation."""
+        return await self._read(lambda db, limit: reads.mailboxes(db, account, limit))
+
+    def mailbox_named(self, account: int, name: str) -> reads.MailboxRow:
+        """Raises NoSuchMailbox."""
+        return self._readers.now(lambda db: reads.mailbox_named(db, account, name))
+
+    async def contents(self, mailbox: int) -> reads.Contents:
+        """A mailbox at one moment. Raises NoSuchMailbox."""
+        return await self._read(lambda db, limit: reads.contents(db, mailbox, limit))
+
+    async def difference(self, mailbox: int, since: int) -> reads.Difference:
+        """What happened in a mailbox after a modseq. Raises NoSuchMailbox."""
+        return await self._read(lambda db, limit: reads.difference(db, mailbox, since, limit))
+
+    def rows(self, mailbox: int, uids: Sequence[int]) -> list[Any]:
+        """What `reads.rows` gives of at most INLINE_ROWS messages. Raises NoSuchMailbox."""
+        return self._readers.now(lambda db: reads.rows(db, mailbox, uids))
+
+    async def recent(self, mailbox: int, uids: Sequence[int]) -> list[int]:
+        """Those of these messages that are \\Recent. Raises NoSuchMailbox."""
+        return await self._read(lambda db, limit: reads.recent(db, mailbox, uids, limit))
+
+    # Octets.
 
     async def store_large(
         self, chunks: Callable[[], Iterable[bytes]], finished: Path | None, size: int
@@ -133,7 +155,7 @@ class MailDatabase:
         Raises Damaged if they are not there or are not those that were stored; DatabaseError.
         """
         for _ in range(LOOKUPS):
-            found = self.now(lambda connection: reads.location(connection, account, email))
+            found = self._readers.now(lambda db: reads.location(db, account, email))
             if found is None:
                 break
             if isinstance(found.blob, OwnFile):
@@ -148,6 +170,17 @@ class MailDatabase:
             return await self._readers.call(partial(self._blobs.part, own, offset, length))
         except FileNotFoundError as err:
             raise Damaged(f"large file {own.name} is missing") from err
+
+    def large_file(self, own: OwnFile) -> Path:
+        """Where a large file is."""
+        return large_path(self._folder, own.name)
+
+    async def _read(self, read: Callable[[apsw.Connection, int | None], T]) -> T:
+        """On the event loop; in a thread if it finds that it is long."""
+        try:
+            return self._readers.now(lambda db: read(db, INLINE_ROWS))
+        except reads.TooLong:
+            return await self._readers.in_thread(lambda db: read(db, None))
 
     async def _body(self, place: Place) -> bytes:
         """Raises FileNotFoundError, Damaged, DatabaseError."""

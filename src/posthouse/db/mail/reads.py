@@ -10,7 +10,7 @@ from posthouse.db.blobs import Blob, OwnFile, Place
 from posthouse.db.mail import journal, uidset
 from posthouse.db.mail.keywords import keyword_names
 from posthouse.db.mail.selection import as_json, is_dense, select
-from posthouse.db.mail.units import NoSuchMailbox
+from posthouse.db.mail.units import RECENT, NoSuchMailbox
 from posthouse.db.readers import INLINE_ROWS, snapshot
 
 
@@ -21,6 +21,13 @@ class TooLong(Exception):
 class AccountRow(NamedTuple):
     id: int
     append_limit: int | None
+
+
+class MailboxName(NamedTuple):
+    id: int
+    name: str
+    special_use: str
+    subscribed: int
 
 
 class MailboxRow(NamedTuple):
@@ -96,9 +103,7 @@ def account_names(connection: apsw.Connection) -> list[str]:
     ]
 
 
-def mailboxes(
-    connection: apsw.Connection, account: int, limit: int | None
-) -> list[tuple[int, str, str, int]]:
+def mailboxes(connection: apsw.Connection, account: int, limit: int | None) -> list[MailboxName]:
     """(id, name, special use, subscribed) of each, in order of creation. Raises TooLong."""
     rows = _rows(
         connection,
@@ -106,7 +111,7 @@ def mailboxes(
         (account, _one_more(limit)),
     )
     _check(len(rows), limit)
-    return rows
+    return [MailboxName._make(row) for row in rows]
 
 
 def mailbox_named(connection: apsw.Connection, account: int, name: str) -> MailboxRow:
@@ -162,21 +167,29 @@ def difference(connection: apsw.Connection, number: int, since: int, limit: int 
 
 
 def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[Any]:
-    """(uid, flags, modseq, received, size, envelope, structure, email) of these, at most INLINE_ROWS messages."""
+    """(uid, flags, modseq, received, size, envelope, structure, email) of these, at most INLINE_ROWS messages.
+
+    Raises NoSuchMailbox.
+    """
     assert 0 < len(uids) <= INLINE_ROWS
-    if is_dense(uids):
-        found = _rows(
-            connection,
-            _ROWS_OF_SPAN,
-            (number, uids[0], uids[-1]),
-        )
-        wanted = set(uids)
-        return found if len(uids) == uids[-1] - uids[0] + 1 else [row for row in found if row[0] in wanted]
-    return _rows(
-        connection,
-        _ROWS_OF_LIST,
-        (number, as_json(uids)),
-    )
+    if not is_dense(uids):
+        found = _rows(connection, _ROWS_OF_LIST, (number, as_json(uids)))
+    else:
+        found = _rows(connection, _ROWS_OF_SPAN, (number, uids[0], uids[-1]))
+        if len(uids) < uids[-1] - uids[0] + 1:
+            wanted = set(uids)
+            found = [row for row in found if row[0] in wanted]
+    if not found:
+        mailbox(connection, number)  # are they gone, or is it?
+    return found
+
+
+def recent(connection: apsw.Connection, number: int, uids: Sequence[int], limit: int | None) -> list[int]:
+    """Those of these messages that are \\Recent. Raises NoSuchMailbox, TooLong."""
+    _check(len(uids), limit)
+    with snapshot(connection):
+        mailbox(connection, number)
+        return [uid for uid, flags, _ in select(connection, number, uids).rows if flags & RECENT]
 
 
 def location(connection: apsw.Connection, account: int, email: int) -> Location | None:

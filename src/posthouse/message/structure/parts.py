@@ -87,6 +87,14 @@ def pack_parts(entries: Sequence[Part]) -> bytes:
     return _VERSION + b"".join([_ENTRY.pack(*entry) for entry in entries])
 
 
+def with_longer_header(table: bytes, octets: int) -> bytes:
+    """The table of the same message with so many more octets on top of its header."""
+    root, *inside = _ENTRY.iter_unpack(memoryview(table)[1:])
+    moved = [(0, root[1] + octets, root[2] + octets, *root[3:])]
+    moved += [(header + octets, body + octets, end + octets, *rest) for header, body, end, *rest in inside]
+    return _VERSION + b"".join([_ENTRY.pack(*entry) for entry in moved])
+
+
 def parts_of(table: bytes) -> Parts:
     """The parts in a table made by `pack_parts`. Raises ValueError if it is none."""
     if table[:1] != _VERSION or len(table) <= 1 or (len(table) - 1) % _ENTRY.size:

@@ -1,0 +1,95 @@
+"""The delivery of one message to local accounts (spec/storage-and-imap §2)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from posthouse.core.errors import MailError
+from posthouse.core.world import Clock
+from posthouse.db.blobs import OwnFile
+from posthouse.db.errors import DatabaseError
+from posthouse.db.mail.database import MailDatabase
+from posthouse.db.mail.units import Deliver
+from posthouse.db.units import UnitError
+from posthouse.framework.buffer import Body
+from posthouse.framework.interfaces.message import Envelope
+from posthouse.message.header import Header
+from posthouse.modules.storage.imapsql import incoming
+from posthouse.modules.storage.imapsql.errors import mail_error
+from posthouse.modules.storage.imapsql.incoming import Incoming
+from posthouse.wire.smtp.reply import Reply
+
+NO_SUCH_USER: Final = Reply(501, (5, 1, 1), "User does not exist")
+
+# A recipient to the name of his account. Raises MailError.
+AccountOf = Callable[[str], Awaitable[str]]
+
+
+class LocalDelivery:
+    """See framework.interfaces.target.Delivery."""
+
+    def __init__(
+        self,
+        db: MailDatabase,
+        clock: Clock,
+        account_of: AccountOf,
+        envelope: Envelope,
+        reverse_path: str,
+        *,
+        module: str,
+        junk: str,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._account_of = account_of
+        self._envelope = envelope
+        self._reverse_path = reverse_path.replace("\r", "").replace("\n", "")
+        self._module = module
+        self._junk = junk
+        self._accounts: dict[int, str] = {}
+        self._message: Incoming | None = None
+
+    async def add_recipient(self, recipient: str) -> None:
+        name = await self._account_of(recipient)
+        try:
+            account = self._db.account(name)
+        except DatabaseError as err:
+            raise mail_error(err, self._module) from err
+        if account is None:
+            raise MailError(NO_SUCH_USER, module=self._module, account=name)
+        self._accounts[account.id] = name
+
+    async def body(self, header: Header, body: Body) -> None:
+        if not self._accounts:
+            return
+        try:
+            self._message = await incoming.of_delivery(self._db, header.to_bytes() + b"\r\n", body)
+        except DatabaseError as err:
+            raise mail_error(err, self._module) from err
+
+    async def commit(self) -> None:
+        message, self._message = self._message, None
+        if message is None:
+            return
+        unit = Deliver(
+            body=message.octets,
+            description=message.description,
+            recipients=tuple(
+                message.for_account(account, self._prefix(name)) for account, name in self._accounts.items()
+            ),
+            received=int(self._clock.time()),
+            junk=self._junk if self._envelope.quarantine else "",
+        )
+        try:
+            await self._db.run(unit)
+        except (DatabaseError, UnitError) as err:  # UnitError: an account was removed meanwhile
+            raise mail_error(err, self._module) from err
+
+    async def abort(self) -> None:
+        message, self._message = self._message, None
+        if message is not None and isinstance(message.octets, OwnFile):
+            self._db.forget_large(message.octets)
+
+    def _prefix(self, account: str) -> bytes:
+        return f"Delivered-To: {account}\r\nReturn-Path: <{self._reverse_path}>\r\n".encode(
+            "utf-8", "replace"
+        )

@@ -1,0 +1,106 @@
+"""An open mailbox, as one IMAP session has it."""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+
+from posthouse.core.log import Logger
+from posthouse.core.world import Subscription
+from posthouse.db.mail import reads, units
+from posthouse.db.mail.database import MailDatabase
+from posthouse.db.readers import INLINE_ROWS
+from posthouse.db.units import UNIT_ROWS_MAX, Unit
+from posthouse.framework.interfaces.storage import (
+    Changes,
+    Content,
+    FlagChange,
+    MessageRow,
+    Snapshot,
+    Stored,
+)
+from posthouse.modules.storage.imapsql import content
+from posthouse.modules.storage.imapsql.errors import told_to_clients
+from posthouse.modules.storage.imapsql.watchers import Watchers
+
+
+class OpenMailbox:
+    """See framework.interfaces.storage.Mailbox.
+
+    recent_stays: \\Recent that was there when the mailbox was opened is shown, but not taken (`disable_recent`).
+    """
+
+    def __init__(
+        self,
+        db: MailDatabase,
+        watchers: Watchers,
+        log: Logger,
+        row: reads.MailboxRow,
+        name: str,
+        *,
+        recent_stays: bool,
+    ) -> None:
+        self.id = row.id
+        self.name = name
+        self._account = row.account
+        self._db = db
+        self._watchers = watchers
+        self._log = log
+        self._sticky_below = row.uidnext if recent_stays else 0
+
+    async def snapshot(self) -> Snapshot:
+        with told_to_clients(self._log):
+            found = await self._db.contents(self.id)
+        return Snapshot(*found)
+
+    async def changes(self, since: int) -> Changes:
+        with told_to_clients(self._log):
+            found = await self._db.difference(self.id, since)
+        return Changes(*found)
+
+    async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
+        with told_to_clients(self._log):
+            new = bisect_left(uids, self._sticky_below)
+            shown = await self._db.recent(self.id, uids[:new])
+            return shown + await self._in_steps(partial(units.ClaimRecent, self.id), uids[new:])
+
+    async def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
+        for at in range(0, len(uids), INLINE_ROWS):
+            if at:
+                await asyncio.sleep(0)
+            with told_to_clients(self._log):
+                found = self._db.rows(self.id, uids[at : at + INLINE_ROWS])
+            yield [MessageRow._make(row) for row in found]
+
+    async def content(self, email: int) -> Content:
+        return await content.load(self._db, self._log, self._account, email)
+
+    async def store(
+        self, uids: Sequence[int], change: FlagChange, system: int, keywords: Sequence[str]
+    ) -> Stored:
+        mode, words = units.FlagMode[change.name], tuple(keywords)
+        flags: list[tuple[int, int]] = []
+        with told_to_clients(self._log):
+            at = 0
+            while True:
+                step = uids[at : at + UNIT_ROWS_MAX]
+                done = await self._db.run(units.StoreFlags(self.id, step, mode, system, words))
+                flags += done.flags
+                at += UNIT_ROWS_MAX
+                if at >= len(uids):
+                    return Stored(done.modseq, flags, done.keywords)
+
+    async def expunge(self, uids: Sequence[int]) -> Sequence[int]:
+        with told_to_clients(self._log):
+            return await self._in_steps(partial(units.Expunge, self.id), uids)
+
+    def watch(self, changed: Callable[[], None]) -> Subscription:
+        return self._watchers.watch(self.id, changed)
+
+    async def _in_steps(
+        self, make: Callable[[Sequence[int]], Unit[list[int]]], uids: Sequence[int]
+    ) -> list[int]:
+        done: list[int] = []
+        for at in range(0, len(uids), UNIT_ROWS_MAX):
+            done += await self._db.run(make(uids[at : at + UNIT_ROWS_MAX]))
+        return done
