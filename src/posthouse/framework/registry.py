@@ -61,6 +61,8 @@ class Registry:
         self._instances: dict[str, _Instance] = {}
         self._refused: set[str] = set()  # names of blocks that could not be registered
         self.lifetime: list[tuple[Context, Module]] = []
+        self._building: list[Module] = []  # innermost last
+        self._needs: dict[int, list[Module]] = {}  # by identity of the module that refers to them
 
     def register(self, node: Node) -> None:
         """Take a top-level block; it is constructed when somebody refers to it."""
@@ -69,7 +71,8 @@ class Registry:
         try:
             if not self._known(module, node):
                 text = f"unknown module or global directive: {module}"
-                raise self._unknown(text, module, node, (*self._module_names(), *self._also_known))
+                known = (*self._catalogue.modules, *self._catalogue.endpoints, *self._also_known)
+                raise _unknown(text, module, node, known)
         except ConfigError:
             self._refused.update(names)
             raise
@@ -107,6 +110,7 @@ class Registry:
         cls = _load(self._catalogue.modules, name, node)
         instance = cls.__new__(cls)
         _check_role(instance, role, name, name, node)
+        self._needed(instance)
         return cast("T", self._construct(cls, instance, name, name, node, scope, node.args[1:]))
 
     def context(self, name: str, node: Node, scope: Scope) -> Context:
@@ -137,10 +141,26 @@ class Registry:
         if name in self._refused:
             raise ConfigErrors(())  # what is wrong with it was said at its block
         if name not in self._instances:
-            raise self._unknown(f"no such instance registered: {name}", name, node, self._instances)
+            raise _unknown(f"no such instance registered: {name}", name, node, self._instances)
         found = self.named(name, scope)
         _check_role(found, role, self._instances[name].module, name, node)
+        self._needed(found)
         return cast("T", found)
+
+    def with_needs(self, module: Module) -> list[tuple[Context, Module]]:
+        """A module and those that it refers to, directly or not, in the order of their start."""
+        wanted = {id(module)}
+        waiting = [module]
+        while waiting:
+            for need in self._needs.get(id(waiting.pop()), ()):
+                if id(need) not in wanted:
+                    wanted.add(id(need))
+                    waiting.append(need)
+        return [(context, one) for context, one in self.lifetime if id(one) in wanted]
+
+    def _needed(self, module: Module) -> None:
+        if self._building:
+            self._needs.setdefault(id(self._building[-1]), []).append(module)
 
     def _qualified(self, name: str, node: Node, prefix: str) -> str:
         candidates = (name,) if "." in name else (f"{prefix}.{name}", name)
@@ -148,18 +168,12 @@ class Registry:
             if self._known(candidate, node):
                 return candidate
         text = f"unknown module: {name} (namespace: {prefix})"
-        raise self._unknown(text, candidates[0], node, self._module_names())
+        raise _unknown(text, candidates[0], node, self._catalogue.modules)
 
     def _known(self, name: str, node: Node) -> bool:
         if name in self._catalogue.later:
             raise not_available(name, node)
         return name in self._catalogue.modules
-
-    def _module_names(self) -> tuple[str, ...]:
-        return (*self._catalogue.modules, *self._catalogue.endpoints)
-
-    def _unknown(self, text: str, name: str, node: Node, known: Iterable[str]) -> ConfigError:
-        return ConfigError(text, at=node, hint=did_you_mean(name, known))
 
     def _construct(
         self,
@@ -171,7 +185,11 @@ class Registry:
         scope: Scope,
         args: tuple[str, ...],
     ) -> Module:
-        values = parse_settings(cls.Settings, node, scope, args=args)
+        self._building.append(obj)
+        try:
+            values = parse_settings(cls.Settings, node, scope, args=args)
+        finally:
+            self._building.pop()
         debug = bool(getattr(values, "debug", scope.globals.get("debug", False)))
         context = self._make_context(module, name, node, debug)
         try:
@@ -188,6 +206,10 @@ def load_class(path: str) -> type[Module]:
     """The class that a catalogue names as `package.module:Class`."""
     module, name = path.split(":")
     return cast("type[Module]", getattr(importlib.import_module(module), name))
+
+
+def _unknown(text: str, name: str, node: Node, known: Iterable[str]) -> ConfigError:
+    return ConfigError(text, at=node, hint=did_you_mean(name, known))
 
 
 def _load(paths: Mapping[str, str], name: str, node: Node) -> type[Module]:

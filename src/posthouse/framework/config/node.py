@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+NEAR: Final = 0.75  # how like a known name an unknown one must be to be taken for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +67,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The hint for an unknown name: the nearest known one, if there is one near."""
     from difflib import get_close_matches  # needed only when something is wrong
 
-    near = get_close_matches(name, known, 1)
+    near = get_close_matches(name, known, 1, NEAR)
     return f"did you mean {near[0]}" if near else ""
