@@ -16,7 +16,7 @@ from posthouse.wire.dns.message import Rcode, RecordType
 
 A = RecordType.A
 GOOD = ["A 192.0.2.1"]
-SHORT = 0.1  # seconds; for servers that never answer
+SHORT = 0.2  # seconds; for servers that never answer
 LONG = 10.0
 
 

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthouse.core.errors import BUSY, MailError
+from posthouse.framework.config.parser import parse
+from posthouse.framework.config.scope import Scope
 from posthouse.framework.hashing import HashCost, make_hash, verify_hash
 from posthouse.framework.interfaces.auth import (
     Authenticator,
@@ -17,7 +19,9 @@ from posthouse.framework.interfaces.auth import (
     UserDatabase,
 )
 from posthouse.framework.interfaces.table import Table
+from posthouse.framework.registry import Registry
 from posthouse.modules.auth.pass_table import PassTable
+from posthouse.modules.catalogue import CATALOGUE
 from posthouse.testing.world import FakeWorld
 
 FAST = HashCost(bcrypt=4, argon2_time=1, argon2_memory=64)
@@ -230,3 +234,40 @@ def test_R_142_any_user_and_password_log_in_or_fail(
         await auth.stop()
 
     asyncio.run(attempt())
+
+
+CONFIG = """
+auth.pass_table local_authdb {
+    table sql_table {
+        driver sqlite3
+        dsn credentials.db
+        table_name passwords
+    }
+}
+auth.pass_table inline_authdb {
+    table static {
+        entry ann@example.org "HASH"
+    }
+}
+"""
+
+
+async def test_it_is_configured_over_the_tables_of_the_catalogue(tmp_path: Path) -> None:
+    with FakeWorld(tmp_path) as fake:
+        registry = Registry(CATALOGUE, lambda module, instance, *_: fake.context(module, instance))
+        scope = Scope({}, fake.paths, registry)
+        for node in parse(CONFIG.replace("HASH", SECRET), "x.conf").nodes:
+            registry.register(node)
+        database, inline = registry.named("local_authdb", scope), registry.named("inline_authdb", scope)
+        for _, module in registry.lifetime:
+            await module.prepare()
+            await module.start()
+        assert isinstance(database, PassTable)
+        assert isinstance(inline, PassTable)
+        await database.create_user("Ann@example.org", SECRET)
+        for auth in (database, inline):
+            await auth.authenticate("ann@example.org", "secret")
+        with pytest.raises(ValueError, match="not mutable"):
+            await inline.users()
+        for _, module in reversed(registry.lifetime):
+            await module.stop()
