@@ -92,5 +92,5 @@ def test_log_lines_are_found_by_logger_and_message(tmp_path: Path) -> None:
     context = fake.context("table.file", "aliases")
     context.log.info("reloaded", path="/x")
     assert context.label == "table.file/aliases"
-    assert fake.log.fields_of("table.file", "reloaded") == [{"path": "/x"}]
+    assert fake.log.fields_of("file", "reloaded") == [{"path": "/x"}]
     assert make_context(tmp_path).paths.state.is_dir()

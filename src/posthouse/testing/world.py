@@ -218,12 +218,12 @@ class FakeWorld:
         self.world = World(self.clock, self.resolver, self.bus, self.listeners, os.urandom)
 
     def context(self, module: str, instance: str = "", *, debug: bool = False) -> Context:
-        """What the house gives to a module of this name; its log lines gather in `log`."""
+        """What the house gives to a module of this name (`table.file`); its log lines (`file: ...`) gather in `log`."""
         return Context(
             module=module,
             instance=instance or module,
             where="test.conf:1",
-            log=Logger(self.log, module, debug=debug),
+            log=Logger(self.log, module.rpartition(".")[2], debug=debug),
             world=self.world,
             paths=self.paths,
             hooks=self.hooks,

@@ -75,7 +75,7 @@ def test_both_or_several_or_no_paths_are_an_error(fake: FakeWorld) -> None:
 async def test_a_missing_file_is_an_empty_table_and_a_log_line(fake: FakeWorld) -> None:
     table = make(fake, "aliases")
     assert list(await table.lookup("a")) == []
-    assert fake.log.lines == [f"table.file: ignoring non-existent file: {fake.paths.state}/aliases\t"]
+    assert fake.log.lines == [f"file: ignoring non-existent file: {fake.paths.state}/aliases\t"]
     await table.refresh()
     assert len(fake.log.lines) == 1
 
@@ -137,7 +137,7 @@ async def test_the_reload_hook_reads_the_file_at_once_and_survives_errors(fake: 
     async with asyncio.timeout(5):
         write(fake, ": broken", age=0)
         fake.hooks.reload[0]()
-        while not fake.log.fields_of("table.file", "reload failed, the old content stays"):
+        while not fake.log.fields_of("file", "reload failed, the old content stays"):
             await asyncio.sleep(0)
         write(fake, "a: 2", age=0)
         fake.hooks.reload[0]()
