@@ -13,8 +13,8 @@ import apsw
 from posthouse.db.dsn import SqliteDsn
 from posthouse.db.errors import Busy, DatabaseError, translated
 
-BUSY_TIMEOUT: Final = 10.0  # seconds that one statement waits for another process
-LOOKUP_TIMEOUT: Final = 15.0  # seconds that a lookup waits in all
+BUSY_TIMEOUT: Final = 5.0  # seconds that one statement waits for another process
+LOOKUP_TIMEOUT: Final = 10.0  # seconds that a lookup waits in all
 WAITING_MAX: Final = 1000  # calls under way at once
 _PRIVATE: Final = 0o600
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
@@ -135,9 +135,13 @@ class KeyValueTable:
         return self._connection
 
     def _make_private(self) -> None:
-        """A new file is for the service user only; SQLite gives the same mode to its journal."""
+        """A new file is for the service user only; SQLite gives the same mode to its journal.
+
+        One that exists is not touched: to close any descriptor of it would end all locks that this process has on it.
+        """
         if self._dsn.path is not None and self._dsn.creates:
-            os.close(os.open(self._dsn.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self._dsn.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE))
 
     def _prepare(self, connection: apsw.Connection) -> None:
         if not connection.execute(self._queries.exists, (self._name,)).fetchone():
