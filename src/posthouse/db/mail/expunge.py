@@ -21,7 +21,10 @@ def expunge(work: Work, unit: Expunge, _blob: Any) -> list[int]:
     account, _ = owner(work, unit.mailbox)
     found = select(work, unit.mailbox, unit.uids)
     rows = [row for row in found.rows if row[1] & DELETED]
-    _remove(work, account, unit.mailbox, Found(rows, found.whole and len(rows) == len(found.rows)))
+    if rows:
+        modseq = journal.next_modseq(work, account)
+        whole = found.whole and len(rows) == len(found.rows)
+        _remove(work, account, modseq, unit.mailbox, Found(rows, whole))
     return [uid for uid, _, _ in rows]
 
 
@@ -45,20 +48,19 @@ def purge_account(work: Work, unit: PurgeAccount, _blob: Any) -> bool:
         "SELECT uid, flags, email FROM message WHERE mailbox = ? ORDER BY uid LIMIT ?",
         (mailbox, UNIT_ROWS_MAX),
     ).fetchall()
-    _remove(work, unit.account, mailbox, Found(rows, whole=True))
+    modseq = journal.next_modseq(work, unit.account, removed=True)
+    if rows:
+        _remove(work, unit.account, modseq, mailbox, Found(rows, whole=True))
     if len(rows) < UNIT_ROWS_MAX:
         work.execute("DELETE FROM keyword WHERE mailbox = ?", (mailbox,))
         work.execute("DELETE FROM mailbox WHERE id = ?", (mailbox,))
-        modseq = journal.next_modseq(work, unit.account)
         journal.write(work, unit.account, modseq, mailbox, journal.MAILBOX, ())
     return True
 
 
-def _remove(work: Work, account: int, mailbox: int, found: Found) -> None:
-    """Remove these messages; `found.whole`: no other lies between them."""
+def _remove(work: Work, account: int, modseq: int, mailbox: int, found: Found) -> None:
+    """Remove these messages, one at least; `found.whole`: no other lies between them."""
     rows = found.rows
-    if not rows:
-        return
     uids = [uid for uid, _, _ in rows]
     if found.whole:
         work.execute(
@@ -69,7 +71,6 @@ def _remove(work: Work, account: int, mailbox: int, found: Found) -> None:
             "DELETE FROM message WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?))",
             (mailbox, as_json(uids)),
         )
-    modseq = journal.next_modseq(work, account)
     unseen = sum(not flags & SEEN for _, flags, _ in rows)
     recent = sum(bool(flags & RECENT) for _, flags, _ in rows)
     work.execute(

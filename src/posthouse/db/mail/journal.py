@@ -14,11 +14,14 @@ MAILBOX: Final = 4  # made, renamed, removed
 KINDS: Final = (ADDED, FLAGS, EXPUNGED, MAILBOX)
 
 
-def next_modseq(work: Work, account: int, used: int = 0) -> int:
-    """A modseq of its own for this unit; the account has so many octets more. Raises NoSuchAccount."""
+def next_modseq(work: Work, account: int, *, used: int = 0, removed: bool = False) -> int:
+    """A modseq of its own for this unit. Raises NoSuchAccount.
+
+    used: octets that the account has more. removed: whether it is one whose name was taken away.
+    """
     row = work.execute(
-        "UPDATE account SET modseq = modseq + 1, used = used + ? WHERE id = ? RETURNING modseq",
-        (used, account),
+        "UPDATE account SET modseq = modseq + 1, used = used + ? WHERE id = ? AND removed = ? RETURNING modseq",
+        (used, account, removed),
     ).fetchall()
     if not row:
         raise NoSuchAccount

@@ -1,9 +1,5 @@
 """The delivery of one message to local accounts (spec/storage-and-imap §2)."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final
-
-from posthouse.core.errors import MailError
 from posthouse.core.world import Clock
 from posthouse.db.blobs import OwnFile
 from posthouse.db.errors import DatabaseError
@@ -16,12 +12,7 @@ from posthouse.message.header import Header
 from posthouse.modules.storage.imapsql import incoming
 from posthouse.modules.storage.imapsql.errors import mail_error
 from posthouse.modules.storage.imapsql.incoming import Incoming
-from posthouse.wire.smtp.reply import Reply
-
-NO_SUCH_USER: Final = Reply(501, (5, 1, 1), "User does not exist")
-
-# A recipient to the name of his account. Raises MailError.
-AccountOf = Callable[[str], Awaitable[str]]
+from posthouse.modules.storage.imapsql.recipients import Recipients
 
 
 class LocalDelivery:
@@ -31,7 +22,7 @@ class LocalDelivery:
         self,
         db: MailDatabase,
         clock: Clock,
-        account_of: AccountOf,
+        recipients: Recipients,
         envelope: Envelope,
         reverse_path: str,
         *,
@@ -40,7 +31,7 @@ class LocalDelivery:
     ) -> None:
         self._db = db
         self._clock = clock
-        self._account_of = account_of
+        self._recipients = recipients
         self._envelope = envelope
         self._reverse_path = reverse_path.replace("\r", "").replace("\n", "")
         self._module = module
@@ -49,14 +40,8 @@ class LocalDelivery:
         self._message: Incoming | None = None
 
     async def add_recipient(self, recipient: str) -> None:
-        name = await self._account_of(recipient)
-        try:
-            account = self._db.account(name)
-        except DatabaseError as err:
-            raise mail_error(err, self._module) from err
-        if account is None:
-            raise MailError(NO_SUCH_USER, module=self._module, account=name)
-        self._accounts[account.id] = name
+        account = await self._recipients.find(recipient)
+        self._accounts[account.id] = account.name
 
     async def body(self, header: Header, body: Body) -> None:
         if not self._accounts:
@@ -81,7 +66,10 @@ class LocalDelivery:
         )
         try:
             await self._db.run(unit)
-        except (DatabaseError, UnitError) as err:  # UnitError: an account was removed meanwhile
+        except UnitError as err:  # an account was removed meanwhile
+            self._recipients.forget()
+            raise mail_error(err, self._module) from err
+        except DatabaseError as err:
             raise mail_error(err, self._module) from err
 
     async def abort(self) -> None:

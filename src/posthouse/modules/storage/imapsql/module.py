@@ -35,8 +35,9 @@ from posthouse.framework.interfaces.storage import StorageError
 from posthouse.framework.interfaces.table import Table
 from posthouse.framework.normalize import Normalization
 from posthouse.modules.storage.imapsql.account import MailAccount, check_name
-from posthouse.modules.storage.imapsql.delivery import NO_SUCH_USER, LocalDelivery
+from posthouse.modules.storage.imapsql.delivery import LocalDelivery
 from posthouse.modules.storage.imapsql.errors import mail_error, told_to_clients
+from posthouse.modules.storage.imapsql.recipients import NoAccount, Recipients, account_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
 
 APPEND_LIMIT: Final = 32 * 1024 * 1024  # octets
@@ -145,6 +146,9 @@ class ImapSql(Module):
                 busy_timeout=settings.sqlite3_busy_timeout / 1000,
             ),
         )
+        self._recipients = Recipients(
+            self._db, settings.delivery_normalize, settings.delivery_map, context.module
+        )
         if settings.auth_map is not None or settings.auth_normalize is not normalize.auto:
             context.log.info(
                 "auth_map and auth_normalize are deprecated, use storage_map of the imap endpoint"
@@ -194,6 +198,7 @@ class ImapSql(Module):
     async def remove_account(self, name: str) -> None:
         with told_to_clients(self._log), _no_account(name):
             number = await self._db.run(units.RemoveAccount(name.lower()))
+            self._recipients.forget()
             while await self._db.run(units.PurgeAccount(number)):
                 pass
 
@@ -214,7 +219,7 @@ class ImapSql(Module):
         return LocalDelivery(
             self._db,
             self._context.world.clock,
-            self._account_of,
+            self._recipients,
             envelope,
             reverse_path,
             module=self._context.module,
@@ -251,35 +256,9 @@ class ImapSql(Module):
         if settings.auth_map is None and settings.auth_normalize is normalize.auto:
             return name.lower()
         try:
-            return await _mapped(name, settings.auth_normalize, settings.auth_map)
-        except (_NoAccount, MailError) as err:
+            return await account_name(name, settings.auth_normalize, settings.auth_map)
+        except (NoAccount, MailError) as err:
             raise InvalidCredentials(str(err)) from err
-
-    async def _account_of(self, recipient: str) -> str:
-        """The name of a recipient's account. Raises MailError."""
-        settings = self._settings
-        try:
-            return await _mapped(recipient, settings.delivery_normalize, settings.delivery_map)
-        except (_NoAccount, MailError) as err:
-            raise MailError(NO_SUCH_USER, module=self._context.module) from err
-
-
-class _NoAccount(Exception):
-    """A name that no account belongs to."""
-
-
-async def _mapped(name: str, normalization: Normalization, mapping: Table | None) -> str:
-    """The name of an account. Raises _NoAccount, and what the table raises."""
-    try:
-        key = normalization(name)
-    except ValueError as err:
-        raise _NoAccount(str(err)) from err
-    if mapping is None:
-        return key.lower()
-    values = await mapping.lookup(key)
-    if not values:
-        raise _NoAccount(f"no account for {key}")
-    return values[0].lower()
 
 
 def _dsn(settings: ImapSql.Settings) -> str:
