@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from posthouse.core.events import MessageLog
 from posthouse.core.world import IpAddress
 from posthouse.net.connection import TlsState
+from posthouse.wire.smtp.parameters import NO_OPTIONS
+from posthouse.wire.smtp.parameters import MailOptions as MailOptions  # a part of this interface
 
 
 @dataclass(slots=True)
@@ -31,17 +33,6 @@ class Connection:
         return f"{host}:{self.remote_port}"
 
 
-@dataclass(frozen=True, slots=True)
-class MailOptions:
-    """Parameters of MAIL FROM."""
-
-    body: str = ""  # "", "7BIT" or "8BITMIME"
-    size: int = 0  # octets, as declared; 0 is unknown
-    utf8: bool = False  # SMTPUTF8 (RFC 6531)
-    require_tls: bool = False  # REQUIRETLS (RFC 8689)
-    auth: str = ""  # AUTH=
-
-
 @dataclass(slots=True)
 class Envelope:
     """Metadata of one message, shared by all that handle it."""
@@ -50,7 +41,7 @@ class Envelope:
     original_from: str  # reverse-path exactly as received; "" is `<>`
     connection: Connection | None  # None for messages made here
     log: MessageLog
-    options: MailOptions = MailOptions()
+    options: MailOptions = NO_OPTIONS
     hide_client: bool = False  # submission: no client data in Received
     quarantine: bool = False  # set by the pipeline only
     tls_required_override: bool = False  # header field `TLS-Required: No`

@@ -44,9 +44,10 @@ class PartialDelivery(Delivery, Protocol):
 
 @runtime_checkable
 class Target(Protocol):
-    """commit_order: 0 relays to elsewhere, 1 queues, 2 mailboxes: the order of commits of one message."""
-
-    commit_order: int
+    @property
+    def commit_order(self) -> int:
+        """0 relays to elsewhere, 1 queues, 2 mailboxes: the order of commits of one message."""
+        ...
 
     async def start_delivery(self, envelope: Envelope, reverse_path: str) -> Delivery:
         """Begin. `reverse_path` ("" is `<>`) may differ from the envelope's after modifiers."""

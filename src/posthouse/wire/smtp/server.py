@@ -96,9 +96,9 @@ class ServerSession:
         return self._state in TRANSACTION
 
     @property
-    def wants_command(self) -> bool:
-        """The next octets are a command, not a part of a message or of an exchange."""
-        return self._step == self._command
+    def is_within_line(self) -> bool:
+        """A line has begun to come in."""
+        return len(self._input) > 0
 
     def feed(self, data: bytes) -> None:
         """Take octets as they arrive. Ask for events before feeding more."""

@@ -1,0 +1,153 @@
+"""The endpoints themselves: what is configured, where they listen, how they stop."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+from posthouse.framework.config.address import parse_address
+from posthouse.framework.config.node import ConfigError
+from posthouse.framework.interfaces.endpoint import Address
+from posthouse.framework.interfaces.module import Context, Module
+from posthouse.framework.interfaces.target import Target
+from posthouse.framework.sasl import Sasl
+from posthouse.message.address import domain_to_ascii
+from posthouse.modules.endpoint.smtp.intake import IntakeLimits
+from posthouse.modules.endpoint.smtp.reserve import DiskReserve
+from posthouse.modules.endpoint.smtp.service import Service
+from posthouse.modules.endpoint.smtp.session import Session
+from posthouse.modules.endpoint.smtp.settings import SmtpSettings
+from posthouse.modules.endpoint.smtp.spool import Spool
+from posthouse.net.connection import Stream
+from posthouse.net.server import Server
+from posthouse.pipeline.pipeline import Pipeline
+from posthouse.wire.smtp.config import ServerConfig
+
+STOP_MAX: Final = 5.0  # seconds for transactions under way when the server stops (design §2)
+COMMIT_MAX: Final = 10.0  # seconds more for messages that are being stored
+
+_FOR_TESTS: Final = "this is insecure configuration and should be used only for testing!"
+
+
+class SmtpEndpoint(Module):
+    """`smtp`: mail from other servers, and from clients that may send it."""
+
+    Settings = SmtpSettings
+    is_submission: ClassVar[bool] = False
+
+    def __init__(self, settings: SmtpSettings, context: Context, target: Target | None = None) -> None:
+        """target: takes the messages, instead of a pipeline of the configuration's rules."""
+        self.addresses: Sequence[Address] = [parse_address(text) for text in settings.addresses]
+        self._settings = settings
+        self._context = context
+        self._check()
+        self._directory = settings.buffer.directory or context.paths.state / "buffer"
+        self._service = make_service(
+            settings, context, self._directory, target, is_submission=self.is_submission
+        )
+        self._server = Server(context.log)
+        self._sessions: set[Session] = set()
+
+    async def prepare(self) -> None:
+        """Make the directory for large bodies, and clear it of what a crash has left."""
+        if self._settings.buffer.directory is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        elif self._settings.buffer.memory is not None and not self._directory.is_dir():
+            raise NotADirectoryError(f"buffer: {self._directory} is no directory")
+        if self._directory.is_dir():
+            self._service.spool.clean()
+
+    async def start(self) -> None:
+        """Listen. Logs `listening on ADDR` for each address."""
+        tls = self._settings.tls
+        for address in self.addresses:
+            listener = self._context.world.listeners.take(address.text)
+            context = tls.context() if tls is not None and address.is_tls else None
+            await self._server.listen(listener, self._serve, context)
+            self._context.log.info(f"listening on {address.text}")
+
+    async def stop(self) -> None:
+        """Accept no more, let transactions end for a moment, then end all sessions."""
+        self._server.close_listeners()
+        for session in list(self._sessions):
+            session.stop()
+        if not await self._server.wait(min(self._settings.shutdown_timeout, STOP_MAX)):
+            for session in list(self._sessions):
+                session.end()
+            await self._server.wait(COMMIT_MAX)
+        await self._server.cancel()
+
+    async def _serve(self, stream: Stream) -> None:
+        session = Session(self._service, stream)
+        self._sessions.add(session)
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+
+    def _check(self) -> None:
+        settings, log = self._settings, self._context.log
+        if self.is_submission and not settings.auth:
+            raise ConfigError("auth. provider must be set for submission endpoint")
+        if settings.tls is None and any(address.is_tls for address in self.addresses):
+            raise ConfigError("can't bind on SMTPS endpoint without TLS configuration")
+        if settings.io_debug:
+            log.info("I/O debugging is on: passwords may leak into the log!")
+        if all(address.is_local for address in self.addresses):
+            return
+        if settings.insecure_auth:
+            log.info(f"authentication over unencrypted connections is allowed, {_FOR_TESTS}")
+        if settings.tls is None:
+            log.info(f"TLS is disabled, {_FOR_TESTS}")
+
+
+class SubmissionEndpoint(SmtpEndpoint):
+    """`submission`: mail from our own users, who have to log in."""
+
+    is_submission = True
+
+
+def make_service(
+    settings: SmtpSettings, context: Context, directory: Path, target: Target | None, *, is_submission: bool
+) -> Service:
+    """What the sessions of an endpoint need. Raises ValueError for a hostname without A-labels."""
+    world, log = context.world, context.log
+    sasl = Sasl(
+        settings.auth,
+        log=log,
+        normalize=settings.auth_map_normalize,
+        auth_map=settings.auth_map,
+        login=settings.sasl_login,
+    )
+    config = server_config(settings, sasl.mechanisms)
+    return Service(
+        config=config,
+        target=target or Pipeline(settings.rules, config.hostname, world.clock, adds_received=True),
+        sasl=sasl,
+        spool=Spool(settings.buffer.memory, directory, world.random),
+        reserve=DiskReserve(context.paths.state, settings.min_free, world.clock, log),
+        limits=IntakeLimits(settings.max_message_size, settings.max_header_size, settings.max_received),
+        log=log,
+        recorder=context.recorder,
+        world=world,
+        tls_context=settings.tls.context if settings.tls is not None else None,
+        is_submission=is_submission,
+        defers_sender_reject=settings.defer_sender_reject,
+        logged_errors_max=settings.max_logged_rcpt_errors,
+        read_timeout=settings.read_timeout,
+        write_timeout=settings.write_timeout,
+        mirrors_traffic=settings.io_debug,
+    )
+
+
+def server_config(settings: SmtpSettings, mechanisms: tuple[str, ...]) -> ServerConfig:
+    """What the engine offers. Raises ValueError for a hostname without A-labels."""
+    return ServerConfig(
+        hostname=domain_to_ascii(settings.hostname),
+        line_max=settings.smtp_max_line_length,
+        message_max=settings.max_message_size,
+        recipients_max=max(settings.max_recipients, 0),
+        starttls=settings.tls is not None,
+        mechanisms=mechanisms,
+        insecure_auth=settings.insecure_auth or settings.tls is None,
+        mends_newlines=settings.bare_newline == "normalize",
+    )

@@ -1,0 +1,218 @@
+"""A transaction: from MAIL to the end of its message (spec/smtp-endpoint.md §4)."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from posthouse.core.errors import INTERNAL, MailError
+from posthouse.core.events import MessageLog
+from posthouse.core.log import trace_of
+from posthouse.framework.interfaces.message import Connection, Envelope
+from posthouse.framework.interfaces.target import Delivery
+from posthouse.message.address import AddressError, clean_domain
+from posthouse.modules.endpoint.smtp.attempt import attempt
+from posthouse.modules.endpoint.smtp.intake import Intake
+from posthouse.modules.endpoint.smtp.service import Service
+from posthouse.wire.smtp.events import Mail
+from posthouse.wire.smtp.reply import Reply
+
+ID_OCTETS: Final = 4
+
+SENDER_NEEDS_UTF8: Final = Reply(550, (5, 6, 7), "SMTPUTF8 is required for non-ASCII senders")
+SENDER_UNUSABLE: Final = Reply(553, (5, 1, 7), "Unable to normalize the sender address")
+RECIPIENT_NEEDS_UTF8: Final = Reply(553, (5, 6, 7), "SMTPUTF8 is required for non-ASCII recipients")
+RECIPIENT_UNUSABLE: Final = Reply(501, (5, 1, 2), "Unable to normalize the recipient address")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a session has done wrong so far, so that a flood of it fills no log."""
+
+    recipient_errors: int = 0  # that were logged
+    repeated_sender_errors: int = 0  # recipients refused for their sender, again
+    message_id: str = ""  # of the last of these
+
+
+class Transaction:
+    """One MAIL, its recipients and its message. Replies are given, not raised: None is yes.
+
+    is_final: the message becomes ours, or is given up: what the client does changes nothing any more.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_delivery",
+        "_envelope",
+        "_intake",
+        "_mail",
+        "_recipients",
+        "_refusal",
+        "_remote",
+        "_service",
+        "_tally",
+        "is_final",
+    )
+
+    def __init__(
+        self, service: Service, connection: Connection, remote: str, tally: Tally, mail: Mail
+    ) -> None:
+        """remote: IP:PORT of the client."""
+        self._service = service
+        self._connection = connection
+        self._remote = remote
+        self._tally = tally
+        self._mail = mail
+        self._envelope: Envelope | None = None
+        self._delivery: Delivery | None = None
+        self._refusal: Reply | None = None  # of the sender, for every recipient
+        self._recipients: list[str] = []
+        self._intake = Intake(service.spool, service.limits)
+        self.is_final = False
+
+    async def begin(self) -> Reply | None:
+        """Answer MAIL: at once, or yes for now (`defer_sender_reject`)."""
+        if self._service.defers_sender_reject:
+            return None
+        try:
+            error = await attempt(self._start())
+        except BaseException:
+            await self.abort()
+            raise
+        if error is None:
+            return None
+        self._log_error("MAIL FROM error", error)
+        reply = self._reply(error)
+        await self.abort()
+        return reply
+
+    async def add_recipient(self, recipient: str) -> Reply | None:
+        """Answer RCPT."""
+        if self._refusal is not None:
+            self._tally.repeated_sender_errors += 1
+            return self._refusal
+        if self._delivery is None:
+            error = await attempt(self._start())
+            if error is not None:
+                self._log_error("MAIL FROM error (deferred)", error, rcpt=recipient)
+                self._tally.message_id = self._id
+                self._refusal = self._reply(error)
+                return self._refusal
+        error = await attempt(self._add(recipient))
+        if error is not None:
+            self._log_recipient_error(error, recipient)
+            return self._reply(error)
+        self._recipients.append(recipient)
+        self._log.info("RCPT ok", rcpt=recipient)
+        return None
+
+    async def take(self, data: bytes) -> None:
+        """The next octets of the message."""
+        await self._intake.take(data)
+
+    async def finish(self, unusable: Reply | None) -> Reply | None:
+        """Answer the end of the message; the transaction is over then. `unusable`: why it cannot be taken."""
+        error = MailError(unusable) if unusable is not None else await attempt(self._deliver())
+        reply = None
+        if error is None:
+            self._log.info("accepted")
+        else:
+            self._log_error("DATA error", error)
+            reply = self._reply(error)
+        await self._drop()
+        return reply
+
+    async def abort(self) -> None:
+        """The client has given up, or is gone. What became ours stays ours."""
+        if self._delivery is not None and not self.is_final:
+            self._log.info("aborted")
+        await self._drop()
+
+    async def _drop(self) -> None:
+        """Let go of everything, once."""
+        delivery, self._delivery = self._delivery, None
+        was_final, self.is_final = self.is_final, True
+        try:
+            if delivery is not None and not was_final:
+                await delivery.abort()
+        finally:
+            await self._intake.discard()
+            if self._envelope is not None:
+                self._envelope.log.close()
+                self._envelope = None
+
+    async def _start(self) -> None:
+        """Make an envelope of what MAIL said, and begin its delivery."""
+        service, mail = self._service, self._mail
+        message_id = service.world.random(ID_OCTETS).hex()
+        log = MessageLog(service.log, message_id, service.recorder)
+        self._envelope = Envelope(
+            message_id,
+            mail.reverse_path,
+            self._connection,
+            log,
+            mail.options,
+            hide_client=service.is_submission,
+            recipients=self._recipients,
+        )
+        user = {"username": self._connection.auth_user} if self._connection.auth_user else {}
+        log.info(
+            "incoming message",
+            src_host=self._connection.hello,
+            src_ip=self._remote,
+            sender=mail.reverse_path,
+            **user,
+        )
+        if not mail.options.utf8 and not mail.reverse_path.isascii():
+            raise MailError(SENDER_NEEDS_UTF8)
+        try:
+            sender = clean_domain(mail.reverse_path)
+        except AddressError as err:
+            raise MailError(SENDER_UNUSABLE) from err
+        self._delivery = await service.target.start_delivery(self._envelope, sender)
+
+    async def _add(self, recipient: str) -> None:
+        if not self._mail.options.utf8 and not recipient.isascii():
+            raise MailError(RECIPIENT_NEEDS_UTF8)
+        try:
+            cleaned = clean_domain(recipient)
+        except AddressError as err:
+            raise MailError(RECIPIENT_UNUSABLE) from err
+        assert self._delivery is not None
+        await self._delivery.add_recipient(cleaned)
+
+    async def _deliver(self) -> None:
+        assert self._delivery is not None
+        assert self._envelope is not None
+        header, body = await self._intake.finish()
+        if (header.get(b"TLS-Required") or b"").lower() == b"no":  # RFC 8689 §5
+            self._envelope.tls_required_override = True
+        await self._delivery.body(header, body)
+        self.is_final = True
+        await self._delivery.commit()
+
+    @property
+    def _log(self) -> MessageLog:
+        assert self._envelope is not None
+        return self._envelope.log
+
+    @property
+    def _id(self) -> str:
+        assert self._envelope is not None
+        return self._envelope.id
+
+    def _reply(self, error: Exception) -> Reply:
+        reply = error.reply if isinstance(error, MailError) else INTERNAL
+        return replace(reply, text=f"{reply.text} (msg ID = {self._id})")
+
+    def _log_error(self, text: str, error: Exception, **fields: object) -> None:
+        if not isinstance(error, MailError):
+            fields["trace"] = trace_of(error)
+        self._log.error(text, error, **fields)
+
+    def _log_recipient_error(self, error: Exception, recipient: str) -> None:
+        tally, most = self._tally, self._service.logged_errors_max
+        if tally.recipient_errors >= most:
+            return
+        tally.recipient_errors += 1
+        self._log_error("RCPT error", error, rcpt=recipient)
+        if tally.recipient_errors == most:
+            self._log.info("too many RCPT errors, possible dictonary attack", src_ip=self._remote)
