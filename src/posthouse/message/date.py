@@ -30,13 +30,13 @@ _ZONES = {
 _COMMENT = re.compile(rb"\([^()]*\)")
 _DATE = re.compile(
     rb"(?:[A-Za-z]{3,9} ?,? ?)?"
-    rb"(?P<day>\d{1,2})[ -]?(?P<month>[A-Za-z]{3,9})[ -]?(?P<year>\d{2,4}) "
-    rb"(?P<hour>\d{1,2}) ?: ?(?P<minute>\d{2})(?: ?: ?(?P<second>\d{2}))? ?"
-    rb"(?P<zone>[+-]\d{4}(?!\d)|[A-Za-z]*)"
+    rb"(\d{1,2})[ -]?([A-Za-z]{3,9})[ -]?(\d{2,4}) "
+    rb"(\d{1,2}) ?: ?(\d{2})(?: ?: ?(\d{2}))? ?"
+    rb"([+-]\d{4}(?!\d)|[A-Za-z]*)"
 )
 _INTERNAL_DATE = re.compile(
-    rb"(?P<day> ?\d|\d\d)-(?P<month>[A-Za-z]{3})-(?P<year>\d{4}) "
-    rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) (?P<zone>[+-]\d{4})"
+    rb"( ?\d|\d\d)-([A-Za-z]{3})-(\d{4}) "
+    rb"(\d\d):(\d\d):(\d\d) ([+-]\d{4})"
 )
 
 
@@ -90,16 +90,17 @@ def _clock(second: int) -> str:
 
 
 def _seconds(match: re.Match[bytes]) -> int | None:
-    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
-    month = _MONTH_NUMBERS.get(match["month"][:3].lower())
-    zone = _zone(match["zone"])
+    day, month_name, year, hours, minutes, seconds_, zone_name = match.groups()
+    hour, minute, second = int(hours), int(minutes), int(seconds_ or 0)
+    month = _MONTH_NUMBERS.get(month_name[:3].lower())
+    zone = _zone(zone_name)
     if month is None or zone is None or hour > 23 or minute > 59 or second > 60:  # 60: a leap second
         return None
     try:
-        day = date(_year(match["year"]), month, int(match["day"])).toordinal() - _EPOCH
+        days = date(_year(year), month, int(day)).toordinal() - _EPOCH
     except ValueError:
         return None
-    seconds = day * _DAY + hour * 3600 + minute * 60 + second - zone
+    seconds = days * _DAY + hour * 3600 + minute * 60 + second - zone
     return seconds if _EARLIEST <= seconds <= _LATEST else None
 
 

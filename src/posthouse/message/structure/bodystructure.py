@@ -1,0 +1,131 @@
+"""BODYSTRUCTURE, ready for the wire, and BODY made from it (RFC 3501 §7.4.2)."""
+
+import re
+
+from posthouse.message.structure.content import (
+    MediaType,
+    Parameters,
+    disposition,
+    encoding,
+    languages,
+)
+from posthouse.message.structure.fields import Fields, nstring_of
+from posthouse.message.structure.strings import NIL, parenthesized, string
+
+_ITEM = re.compile(rb'[^\s()"{]++|"(?:[^"\\]|\\.)*+"|\{(\d+)\}\r\n|\(')
+_END_OR_NESTED = re.compile(rb'[()]|"(?:[^"\\]|\\.)*+"|\{(\d+)\}\r\n')
+_MESSAGE = (b'"message"', b'"rfc822"')
+
+
+def text_part(media: MediaType, fields: Fields, size: int, lines: int) -> bytes:
+    """A part of text of `size` octets."""
+    return _single(media, fields, size, b" %d" % lines)
+
+
+def message_part(
+    media: MediaType, fields: Fields, size: int, lines: int, *, envelope: bytes, structure: bytes
+) -> bytes:
+    """A part that is a message, whose ENVELOPE and BODYSTRUCTURE are given."""
+    return _single(media, fields, size, b" %b %b %d" % (envelope, structure, lines))
+
+
+def basic_part(media: MediaType, fields: Fields, size: int) -> bytes:
+    """A part of any other kind."""
+    return _single(media, fields, size, b"")
+
+
+def multipart(media: MediaType, fields: Fields, parts: list[bytes]) -> bytes:
+    """A multipart with the structures of its parts, of which there is at least one."""
+    return b"(%b %b %b %b)" % (
+        b"".join(parts),
+        string(media.subtype),
+        _parameters(media.parameters),
+        _place(fields),
+    )
+
+
+def without_extensions(structure: bytes) -> bytes:
+    """BODY, made from our BODYSTRUCTURE by leaving out the extension data."""
+    kept: list[bytes] = []
+    _copy_body(structure, 0, kept)
+    return b"".join(kept)
+
+
+def _single(media: MediaType, fields: Fields, size: int, more: bytes) -> bytes:
+    return b"(%b %b %b %b %b %b %d%b %b %b)" % (
+        string(media.type),
+        string(media.subtype),
+        _parameters(media.parameters),
+        nstring_of(fields, b"content-id"),
+        nstring_of(fields, b"content-description"),
+        string(encoding(fields)),
+        size,
+        more,
+        nstring_of(fields, b"content-md5"),
+        _place(fields),
+    )
+
+
+def _parameters(parameters: Parameters) -> bytes:
+    return parenthesized(word for parameter in parameters for word in parameter)
+
+
+def _place(fields: Fields) -> bytes:
+    """Disposition, language and location."""
+    placed = disposition(fields) if b"content-disposition" in fields else None
+    return b"%b %b %b" % (
+        NIL if placed is None else b"(%b %b)" % (string(placed[0]), _parameters(placed[1])),
+        parenthesized(languages(fields)) if b"content-language" in fields else NIL,
+        nstring_of(fields, b"content-location"),
+    )
+
+
+def _copy_body(structure: bytes, at: int, kept: list[bytes]) -> int:
+    """Copy the body whose parenthesis is at this offset, without extension data; gives the offset behind it."""
+    begin, at = at, at + 1
+    if structure[at : at + 1] == b"(":
+        kept.append(b"(")
+        while structure[at : at + 1] == b"(":
+            at = _copy_body(structure, at, kept)
+        begin, at = at, _behind(structure, at + 1)
+    else:
+        media_type, at = structure[at : (end := _behind(structure, at))].lower(), end + 1
+        subtype, at = structure[at : (end := _behind(structure, at))].lower(), end
+        at = _skip(structure, at, 5)  # parameters, id, description, encoding, size
+        if media_type == b'"text"':
+            at = _skip(structure, at, 1)
+        elif (media_type, subtype) == _MESSAGE:
+            at = _skip(structure, at, 1)
+            kept.append(structure[begin : at + 1])
+            begin = _copy_body(structure, at + 1, kept)
+            at = _skip(structure, begin, 1)
+    kept.append(structure[begin:at])
+    kept.append(b")")
+    return _list_end(structure, at)
+
+
+def _skip(structure: bytes, at: int, items: int) -> int:
+    """The offset behind so many items, each with a blank before it."""
+    for _ in range(items):
+        at = _behind(structure, at + 1)
+    return at
+
+
+def _behind(structure: bytes, at: int) -> int:
+    """The offset behind the item that begins here: string, number, NIL or list."""
+    match = _ITEM.match(structure, at)
+    assert match is not None
+    if match[0] == b"(":
+        return _list_end(structure, match.end())
+    return match.end() + int(match[1] or 0)
+
+
+def _list_end(structure: bytes, at: int) -> int:
+    """The offset behind the list that we are in at this offset."""
+    depth = 1
+    while depth:
+        match = _END_OR_NESTED.search(structure, at)
+        assert match is not None
+        depth += {b"(": 1, b")": -1}.get(match[0], 0)
+        at = match.end() + int(match[1] or 0)
+    return at

@@ -1,0 +1,41 @@
+"""ENVELOPE, ready for the wire (RFC 3501 §7.4.2)."""
+
+from posthouse.message.address_list import Address, parse_address_list
+from posthouse.message.structure.fields import Fields, nstring_of
+from posthouse.message.structure.strings import NIL, nstring, string
+
+
+def envelope(fields: Fields) -> bytes:
+    """The ENVELOPE of a message with these fields. Encoded words stay as they are (RFC 2047)."""
+    author = _addresses(fields, b"from")
+    return b"(%b %b %b %b %b %b %b %b %b %b)" % (
+        nstring_of(fields, b"date"),
+        nstring_of(fields, b"subject"),
+        author,
+        _addresses(fields, b"sender", author),
+        _addresses(fields, b"reply-to", author),
+        _addresses(fields, b"to"),
+        _addresses(fields, b"cc"),
+        _addresses(fields, b"bcc"),
+        nstring_of(fields, b"in-reply-to"),
+        nstring_of(fields, b"message-id"),
+    )
+
+
+def _addresses(fields: Fields, name: bytes, default: bytes = NIL) -> bytes:
+    """The addresses of all fields of this name as a list; the default if there are none."""
+    values = fields.get(name)
+    if not values:
+        return default
+    listed = parse_address_list(values[0] if len(values) == 1 else b",".join(values))
+    return b"(%b)" % b"".join(map(_address, listed)) if listed else default
+
+
+def _address(address: Address) -> bytes:
+    name, route, local_part, domain = address
+    return b"(%b %b %b %b)" % (
+        nstring(name),
+        nstring(route),
+        NIL if local_part is None else string(local_part),
+        NIL if domain is None else string(domain),
+    )
