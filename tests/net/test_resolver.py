@@ -71,6 +71,11 @@ async def test_each_kind_of_lookup(resolver: Resolver) -> None:
     assert await resolver.cname("mx.example.org") is None
 
 
+async def test_the_zone_of_an_address_is_no_part_of_its_name(resolver: Resolver, dns: LoopbackDns) -> None:
+    dns.put(ip_address("fe80::1").reverse_pointer, ["PTR link.example.org"])
+    assert await resolver.names(ip_address("fe80::1%eth0")) == ["link.example.org"]
+
+
 async def test_names_may_end_with_a_dot_and_have_any_case(resolver: Resolver, dns: LoopbackDns) -> None:
     assert await resolver.mx("Example.ORG.") == await resolver.mx("example.org")
     assert len(dns.asked) == 1

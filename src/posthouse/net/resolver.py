@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
@@ -81,7 +82,7 @@ class StubResolver:
         return [text for text in await self._records(name, RecordType.TXT) if isinstance(text, bytes)]
 
     async def names(self, address: IpAddress) -> Sequence[str]:
-        address = getattr(address, "ipv4_mapped", None) or address
+        address = _plain_address(address)
         if self._override is None and (known := (await self._hosts.current()).names.get(address)):
             return known
         records = await self._records(address.reverse_pointer, RecordType.PTR)
@@ -166,6 +167,13 @@ def _canonical(name: str) -> str:
         return canonical(name)
     except DnsFormatError as err:
         raise DnsError(f"{name[:255]}: {err}", transient=False) from err
+
+
+def _plain_address(address: IpAddress) -> IpAddress:
+    """The address that DNS knows: an IPv4 address not within an IPv6 one, a link-local one without its zone."""
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Address(int(address))
 
 
 def _raise_first(outcomes: Sequence[Outcome]) -> None:
