@@ -159,6 +159,10 @@ class ImapSql(Module):
         """Where other processes reach the bus to tell of this database (spec/storage-and-imap §6)."""
         return (self._context.paths.runtime / f"{self._topic}.sock",)
 
+    @property
+    def append_limit(self) -> int:
+        return self._settings.appendlimit
+
     async def prepare(self) -> None:
         with _told_to_operators():
             await self._db.prepare()
