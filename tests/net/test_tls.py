@@ -10,7 +10,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from posthouse.net.tls import BadKeyPair, TlsOptions, check_pair, offers_cipher, server_context
+from posthouse.net.tls import BadKeyPair, TlsOptions, check_pair, follow, offers_cipher, server_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,24 @@ def test_of_two_keys_for_the_same_names_the_client_takes_what_it_can(kind: str) 
     cipher = Handshake(server, client, "a.example").client.cipher()
     assert cipher is not None
     assert kind in cipher[0]
+
+
+def test_a_context_follows_the_current_one() -> None:
+    first = now = context_of(pair("a.example"))
+    follow(first, lambda: now)
+    assert names_for(first, None) == {"a.example"}
+    now = context_of(pair("b.example"))
+    assert names_for(first, None) == {"b.example"}
+    now = context_of(*SEVERAL)
+    assert names_for(first, "c.example") == {"c.example"}
+
+
+def test_a_context_for_several_names_follows_too() -> None:
+    first = now = context_of(*SEVERAL)
+    follow(first, lambda: now)
+    assert names_for(first, "c.example") == {"c.example"}
+    now = context_of(pair("c.example", "new.example"), pair("d.example"))
+    assert "new.example" in names_for(first, "c.example")
 
 
 def client_hello(name: bytes) -> bytes:

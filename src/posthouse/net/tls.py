@@ -5,11 +5,12 @@ import os
 import ssl
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-_Sni = ssl.SSLSocket | ssl.SSLObject
+# Chooses a context by the name that a peer asks for, None if it names none, whatever typeshed says.
+_SniCallback = Callable[[ssl.SSLObject, str, ssl.SSLContext], None]
 
 
 _MISMATCH = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
@@ -65,6 +66,20 @@ def server_context(options: TlsOptions, pairs: Sequence[KeyPair]) -> ssl.SSLCont
     default = next(iter(contexts.values()))
     default.sni_callback = _chooser(by_name)
     return default
+
+
+def follow(context: ssl.SSLContext, current: Callable[[], ssl.SSLContext]) -> None:
+    """Let handshakes that begin with `context` use the certificates of the current one, from now on."""
+    own = context.sni_callback
+
+    def choose(connection: ssl.SSLObject, name: str, _: ssl.SSLContext) -> None:
+        now = current()
+        connection.context = now
+        callback = own if now is context else now.sni_callback
+        if callback is not None:
+            callback(connection, name, now)
+
+    context.sni_callback = choose
 
 
 def check_pair(pair: KeyPair) -> None:
@@ -175,8 +190,8 @@ def _names(chain: bytes) -> frozenset[str]:
     return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
 
 
-def _chooser(contexts: dict[str, ssl.SSLContext]) -> "_Chooser":
-    def choose(connection: _Sni, name: str | None, _: ssl.SSLContext) -> None:
+def _chooser(contexts: dict[str, ssl.SSLContext]) -> _SniCallback:
+    def choose(connection: ssl.SSLObject, name: str, _: ssl.SSLContext) -> None:
         """`name` comes from the peer and may be anything (R-045); an unknown one gets the default."""
         name = (name or "").lower().removesuffix(".")
         context = contexts.get(name) or contexts.get("*." + name.partition(".")[2])
@@ -184,7 +199,3 @@ def _chooser(contexts: dict[str, ssl.SSLContext]) -> "_Chooser":
             connection.context = context
 
     return choose
-
-
-class _Chooser(Protocol):
-    def __call__(self, connection: _Sni, name: str | None, context: ssl.SSLContext, /) -> None: ...

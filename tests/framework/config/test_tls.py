@@ -1,5 +1,6 @@
 """Spec: config-language §10 (`tls`, `tls_client`), §12."""
 
+import contextlib
 import ssl
 import sys
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 
 from posthouse.framework.config.node import ConfigError
 from posthouse.framework.config.parser import parse
@@ -37,13 +39,33 @@ class FixedLoader(Module):
     def certificates(self) -> Sequence[Certificate]:
         return self.current
 
+    def renew(self, certificate: Certificate) -> None:
+        self.current = (certificate,)
+
+
+class TellingLoader(FixedLoader):
+    """Tells of renewals."""
+
+    def __init__(self, settings: FixedLoader.Settings, context: Context) -> None:
+        super().__init__(settings, context)
+        self.renewed: list[Callable[[], object]] = []
+
+    def on_renewal(self, renewed: Callable[[], object]) -> None:
+        self.renewed.append(renewed)
+
+    def renew(self, certificate: Certificate) -> None:
+        super().renew(certificate)
+        for renewed in self.renewed:
+            renewed()
+
 
 class Reader:
     """Reads directives, and keeps what came of it."""
 
     def __init__(self, world: FakeWorld) -> None:
         self.world = world
-        catalogue = Catalogue({}, {"tls.loader.fixed": "loaders:FixedLoader"}, frozenset({"tls.loader.acme"}))
+        modules = {"tls.loader.fixed": "loaders:FixedLoader", "tls.loader.renewing": "loaders:TellingLoader"}
+        catalogue = Catalogue({}, modules, frozenset({"tls.loader.acme"}))
         self.registry = Registry(
             catalogue, lambda module, instance, node, debug: world.context(module, instance, debug=debug)
         )
@@ -72,7 +94,9 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
-    monkeypatch.setitem(sys.modules, "loaders", SimpleNamespace(FixedLoader=FixedLoader))
+    monkeypatch.setitem(
+        sys.modules, "loaders", SimpleNamespace(FixedLoader=FixedLoader, TellingLoader=TellingLoader)
+    )
     return Reader(FakeWorld(tmp_path))
 
 
@@ -201,15 +225,39 @@ def test_several_curves_are_ignored_and_logged(reader: Reader) -> None:
     ]
 
 
-def test_the_context_is_made_again_only_when_the_certificates_change(reader: Reader) -> None:
-    tls = reader.server("tls fixed a.example")
+@pytest.mark.parametrize("loader", ["fixed", "renewing"])
+def test_R_094_the_context_follows_renewals(reader: Reader, loader: str) -> None:
+    """Listeners with TLS from the start keep the context that they were given."""
+    tls = reader.server(f"tls {loader} a.example")
     assert tls is not None
-    first = tls.context()
-    assert tls.context() is first
-    reader.loader.current = (self_signed(["b.example"], NOW),)
-    second = tls.context()
-    assert second is not first
-    assert tls.context() is second
+    kept = tls.context()
+    assert names_in(kept) == {"a.example"}
+    for name in ("b.example", "c.example"):
+        reader.loader.renew(self_signed([name], NOW))
+        assert tls.context() is kept
+        assert names_in(kept) == {name}
+
+
+def test_a_loader_that_tells_of_renewals_is_not_asked_before(reader: Reader) -> None:
+    assert reader.context("tls renewing a.example").sni_callback is None
+
+
+def names_in(server: ssl.SSLContext) -> set[str]:
+    """What the certificate is for that a client would see."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client_context.check_hostname, client_context.verify_mode = False, ssl.CERT_NONE
+    client = client_context.wrap_bio(to_client, to_server)
+    other = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, other, client):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    der = client.getpeercert(binary_form=True)
+    assert der is not None
+    names = x509.load_der_x509_certificate(der).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    return set(names.value.get_values_for_type(x509.DNSName))
 
 
 def test_tls_client(reader: Reader) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from posthouse.framework.interfaces.tls import Certificate, TlsLoader
+from posthouse.framework.interfaces.tls import Certificate, RenewingLoader
 from posthouse.modules.tls.file import FILE_MAX, FileLoader
 from posthouse.modules.tls.self_signed import self_signed
 from posthouse.testing.world import FakeWorld
@@ -51,7 +51,7 @@ def test_a_pair_as_arguments(world: FakeWorld, put: Put) -> None:
     put(PAIRS[0])
     loader = load(world, "a.pem", "a.key")
     assert loader.certificates() == (PAIRS[0],)
-    assert isinstance(loader, TlsLoader)
+    assert isinstance(loader, RenewingLoader)
 
 
 def test_absolute_paths(world: FakeWorld, put: Put) -> None:
@@ -110,8 +110,12 @@ async def test_a_new_pair_is_used_from_then_on(world: FakeWorld, put: Put) -> No
     loader = load(world, "a.pem", "a.key")
     put(PAIRS[1])
     assert loader.certificates() == (PAIRS[0],)
+    renewed: list[object] = []
+    loader.on_renewal(lambda: renewed.append(loader.certificates()))
     await loader.refresh()
     assert loader.certificates() == (PAIRS[1],)
+    await loader.refresh()
+    assert renewed == [(PAIRS[1],)]
 
 
 async def test_nothing_new_is_the_same_object(world: FakeWorld, put: Put) -> None:

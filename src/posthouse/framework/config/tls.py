@@ -11,8 +11,8 @@ from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import directive, parse_settings, settings
 from posthouse.framework.config.values import Block, Several, enums, string, strings, without_block
-from posthouse.framework.interfaces.tls import Certificate, ServerTls, TlsLoader
-from posthouse.net.tls import TlsOptions, offers_cipher, offers_groups, server_context
+from posthouse.framework.interfaces.tls import Certificate, RenewingLoader, ServerTls, TlsLoader
+from posthouse.net.tls import TlsOptions, follow, offers_cipher, offers_groups, server_context
 
 VERSIONS: Final = {
     "tls1.0": ssl.TLSVersion.TLSv1,
@@ -117,21 +117,39 @@ class TlsClient:
 
 
 class LoadedTls:
-    """Certificates of a loader, under the options of a block."""
+    """The certificates of a loader, under the options of a block."""
 
     def __init__(self, loader: TlsLoader, options: TlsOptions) -> None:
         self._loader = loader
         self._options = options
         self._certificates: Sequence[Certificate] = ()
-        self._context: ssl.SSLContext | None = None
+        self._current: ssl.SSLContext | None = None  # with these certificates
+        self._given: ssl.SSLContext | None = None
+        self._is_followed = False
 
     def context(self) -> ssl.SSLContext:
-        """The context for the next handshake. Raises BadKeyPair where the loader did not check."""
+        """Always the same one. Raises BadKeyPair where the loader did not check."""
+        if self._given is None:
+            self._given = self._now()
+            if isinstance(self._loader, RenewingLoader):
+                self._loader.on_renewal(self._follow)
+            else:
+                self._follow()
+        return self._given
+
+    def _follow(self) -> None:
+        """Look at the loader at each handshake from now on. Not before it is needed: it has its cost, and OpenSSL then
+        minds names (SNI) that are no text."""
+        if self._given is not None and not self._is_followed:
+            self._is_followed = True
+            follow(self._given, self._now)
+
+    def _now(self) -> ssl.SSLContext:
         certificates = self._loader.certificates()
-        if self._context is None or certificates is not self._certificates:
-            self._context = server_context(self._options, certificates)
+        if self._current is None or certificates is not self._certificates:
+            self._current = server_context(self._options, certificates)
             self._certificates = certificates
-        return self._context
+        return self._current
 
 
 @dataclass(frozen=True, slots=True)

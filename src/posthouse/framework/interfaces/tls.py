@@ -1,7 +1,7 @@
 """TLS certificate loaders, and the server's side of TLS as endpoints see it."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +20,15 @@ class TlsLoader(Protocol):
 
     def certificates(self) -> Sequence[Certificate]:
         """Must be fast: no disk. The same object again means that nothing changed."""
+        ...
+
+
+@runtime_checkable
+class RenewingLoader(TlsLoader, Protocol):
+    """A loader that tells of new certificates, and so need not be asked at each handshake."""
+
+    def on_renewal(self, renewed: Callable[[], object]) -> None:
+        """`renewed()` is called on the event loop whenever `certificates` gives others than before."""
         ...
 
 

@@ -1,7 +1,7 @@
 """tls.loader.file: certificates and keys from PEM files, which are read again every minute."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -41,11 +41,15 @@ class FileLoader(Module):
         self._certificates = _read(self._pairs)
         for pair, certificate in zip(self._pairs, self._certificates, strict=True):
             _check(pair, certificate)
+        self._watchers: list[Callable[[], object]] = []
         self._reload_asked = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
 
     def certificates(self) -> Sequence[Certificate]:
         return self._certificates
+
+    def on_renewal(self, renewed: Callable[[], object]) -> None:
+        self._watchers.append(renewed)
 
     async def start(self) -> None:
         self._hooks.reload.append(self._reload_asked.set)
@@ -71,6 +75,8 @@ class FileLoader(Module):
             await asyncio.to_thread(_check, pair, certificate)
         self._certificates = certificates
         self._log.info("certificates reloaded")
+        for renewed in self._watchers:
+            renewed()
 
     async def _poll(self) -> None:
         while True:
