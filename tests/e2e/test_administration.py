@@ -2,7 +2,9 @@
 
 import imaplib
 import ssl
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,17 @@ from posthouse.testing.server import SMALL, Server
 MANY = 6  # commands at once
 
 
-def log_in(server: Server, user: str, password: str) -> imaplib.IMAP4_SSL:
+@contextmanager
+def logged_in(server: Server, user: str, password: str) -> Iterator[imaplib.IMAP4_SSL]:
     context = ssl._create_unverified_context()
-    client = imaplib.IMAP4_SSL("127.0.0.1", server.ports["imaps"], ssl_context=context)
-    client.login(user, password)
-    return client
+    with imaplib.IMAP4_SSL("127.0.0.1", server.ports["imaps"], ssl_context=context) as client:
+        client.login(user, password)
+        yield client
+
+
+def log_in(server: Server, user: str, password: str) -> None:
+    with logged_in(server, user, password):
+        pass
 
 
 def test_a_user_made_while_the_server_runs_can_log_in(tmp_path: Path) -> None:
@@ -24,18 +32,17 @@ def test_a_user_made_while_the_server_runs_can_log_in(tmp_path: Path) -> None:
         created = server.command("creds", "create", "-p", "secret", "ann@example.test")
         assert (created.returncode, created.stdout, created.stderr) == (0, "", "")
         assert server.command("imap-acct", "create", "ann@example.test").returncode == 0
-        client = log_in(server, "ann@example.test", "secret")
-        _, mailboxes = client.list()
-        client.logout()
+        with logged_in(server, "ann@example.test", "secret") as client:
+            _, mailboxes = client.list()
     assert len(mailboxes) == 6
 
 
 def test_a_changed_password_holds_at_once(tmp_path: Path) -> None:
     with Server(tmp_path, SMALL) as server:
         server.command("creds", "create", "-p", "old", "ann@example.test")
-        log_in(server, "ann@example.test", "old").logout()
+        log_in(server, "ann@example.test", "old")
         assert server.command("creds", "password", "-p", "new", "ann@example.test").returncode == 0
-        log_in(server, "ann@example.test", "new").logout()
+        log_in(server, "ann@example.test", "new")
         with pytest.raises(imaplib.IMAP4.error, match="Invalid credentials"):
             log_in(server, "ann@example.test", "old")
 
@@ -43,7 +50,7 @@ def test_a_changed_password_holds_at_once(tmp_path: Path) -> None:
 def test_a_removed_user_cannot_log_in_any_more(tmp_path: Path) -> None:
     with Server(tmp_path, SMALL) as server:
         server.command("creds", "create", "-p", "secret", "ann@example.test")
-        log_in(server, "ann@example.test", "secret").logout()
+        log_in(server, "ann@example.test", "secret")
         assert server.command("creds", "remove", "-y", "ann@example.test").returncode == 0
         with pytest.raises(imaplib.IMAP4.error, match="Invalid credentials"):
             log_in(server, "ann@example.test", "secret")

@@ -14,14 +14,14 @@ import imap_tools
 import imapclient
 import pytest
 
-from posthouse.testing.server import SMALL, Server
+from posthouse.testing.server import CLEARTEXT, Server
 
 USER, PASSWORD = "ann@example.test", "correct horse"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("clients"), SMALL)
+    server = Server(tmp_path_factory.mktemp("clients"), CLEARTEXT)
     assert server.command("creds", "create", "-p", PASSWORD, USER).returncode == 0
     assert server.command("imap-acct", "create", USER).returncode == 0
     with server:
@@ -154,7 +154,7 @@ def test_swaks(server: Server) -> None:
 def test_curl_sends_and_reads(server: Server, tmp_path: Path) -> None:
     curl = needs("curl")
     (tmp_path / "mail").write_text("From: bob@example.net\r\nSubject: from curl\r\n\r\nhello\r\n")
-    send = [curl, "-sS", "--crlf", f"smtp://127.0.0.1:{server.ports['smtp']}/client.example"]
+    send = [curl, "-sS", f"smtp://127.0.0.1:{server.ports['smtp']}/client.example"]
     send += ["--mail-from", "bob@example.net", "--mail-rcpt", USER, "-T", str(tmp_path / "mail")]
     subprocess.run(send, check=True, timeout=60)
     assert b"Subject: from curl\r\n" in newest(server)
@@ -165,7 +165,7 @@ def test_curl_sends_and_reads(server: Server, tmp_path: Path) -> None:
 
 
 def test_openssl_s_client_speaks_starttls(server: Server) -> None:
-    for protocol, port, quit_ in (("smtp", "submission", "QUIT\r\n"), ("imap", "imap", "a LOGOUT\r\n")):
+    for protocol, port, quit_ in (("smtp", "submission", "QUIT\n"), ("imap", "imap", "a LOGOUT\n")):
         command = [needs("openssl"), "s_client", "-quiet", "-starttls", protocol, "-crlf"]
         command += ["-connect", f"127.0.0.1:{server.ports[port]}"]
         done = subprocess.run(command, input=quit_, capture_output=True, text=True, check=False, timeout=60)

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from posthouse.testing.ledger import Ledger, deliver, held
-from posthouse.testing.server import SMALL, Server
+from posthouse.testing.server import CLEARTEXT, Server
 
 ROUNDS = int(os.environ.get("POSTHOUSE_CRASH_ROUNDS", "4"))
 SESSIONS = 20
@@ -22,7 +22,7 @@ KILL_WITHIN = 0.6  # seconds of load before the kill
 
 def test_R_001_R_002_kill_9_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
     chance = random.Random(os.environ.get("POSTHOUSE_CRASH_SEED", "1"))
-    server = Server(tmp_path, SMALL, log=str(tmp_path / "mail.log") + ",stderr")
+    server = Server(tmp_path, CLEARTEXT, log=str(tmp_path / "mail.log") + ",stderr")
     ledger = Ledger()
     for user in USERS:
         assert server.command("creds", "create", "-p", PASSWORD, user).returncode == 0

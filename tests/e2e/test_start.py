@@ -31,7 +31,8 @@ def test_R_017_a_second_server_on_the_same_state_is_refused(tmp_path: Path) -> N
         second.config.write_text(text)
         with pytest.raises(NotStarted, match=rf"another server already runs on .* \(process {server.pid}\)"):
             second.start()
-        assert socket.create_connection(("127.0.0.1", server.ports["smtp"])).recv(4) == b"220 "
+        with socket.create_connection(("127.0.0.1", server.ports["smtp"])) as peer:
+            assert peer.recv(4) == b"220 "
 
 
 def test_R_017_a_killed_server_starts_again(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from posthouse.testing.ledger import Ledger, deliver, held
-from posthouse.testing.server import SMALL, Server
+from posthouse.testing.server import CLEARTEXT, Server
 
 USER, PASSWORD = "ann@example.test", "secret"
 
@@ -22,7 +22,7 @@ def with_user(server: Server) -> Server:
 
 
 def test_R_018_sigterm_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    server = with_user(Server(tmp_path, SMALL))
+    server = with_user(Server(tmp_path, CLEARTEXT))
     ledger = Ledger()
 
     async def load_and_stop() -> int:
@@ -42,7 +42,7 @@ def test_R_018_sigterm_under_load_loses_nothing_acknowledged(tmp_path: Path) -> 
 
 
 def test_R_018_idle_sessions_are_told_and_a_transaction_may_end(tmp_path: Path) -> None:
-    server = with_user(Server(tmp_path, SMALL))
+    server = with_user(Server(tmp_path, CLEARTEXT))
     server.start()
     idle = socket.create_connection(("127.0.0.1", server.ports["smtp"]))
     idle.recv(100)
@@ -68,7 +68,7 @@ def test_R_018_idle_sessions_are_told_and_a_transaction_may_end(tmp_path: Path) 
 
 
 def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
-    server = with_user(Server(tmp_path, SMALL))
+    server = with_user(Server(tmp_path, CLEARTEXT))
     server.start()
     busy = smtplib.SMTP("127.0.0.1", server.ports["smtp"])
     busy.ehlo()
@@ -84,7 +84,7 @@ def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
 
 def test_a_server_without_sessions_stops_at_once(tmp_path: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        server = Server(tmp_path, SMALL)
+        server = Server(tmp_path, CLEARTEXT)
         server.start()
         began = time.monotonic()
         assert server.stop(number) == 0

@@ -70,6 +70,9 @@ imap tcp://127.0.0.1:$(imap_port) tls://127.0.0.1:$(imaps_port) {
 }
 """
 
+# The same, where passwords may also go over connections without TLS.
+CLEARTEXT = SMALL.replace("    auth &local_authdb\n", "    auth &local_authdb\n    insecure_auth yes\n")
+
 
 class NotStarted(Exception):
     """The server ended before it said `server started`; the text is what it said instead."""
