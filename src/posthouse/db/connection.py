@@ -40,6 +40,8 @@ class WriteConnection:
     @contextlib.contextmanager
     def begun(self) -> Iterator[None]:
         """A transaction whose caller holds the write lock."""
+        if self.sql.in_transaction:  # of which even the ROLLBACK failed
+            self.execute("ROLLBACK")
         self.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import apsw
 
 from posthouse.db.errors import Refused
-from posthouse.db.files import Files
+from posthouse.db.files import PRIVATE_FOLDER, Files
 from posthouse.db.lock import WriteLock
 
 SYNCHRONOUS: Final = "FULL"  # with WAL: each COMMIT is on the disk when it returns
@@ -58,7 +58,7 @@ def prepare(path: Path, schema: Schema, files: Files) -> None:
 
     Raises Refused for a database that is not ours, of a newer version, or damaged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     lock = WriteLock(path, files)
     try:
         with lock.held():
