@@ -29,6 +29,14 @@ CATALOGUE = Catalogue(
         " table.regexp table.chain table.email_localpart table.email_localpart_optional table.email_with_domain"
         " table.sql_query table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
-        " storage.blob.fs storage.blob.s3 tls.loader.acme".split()
+        " storage.blob.fs storage.blob.s3 tls.loader.acme"
+        " check.require_matching_rdns check.require_mx_record check.require_tls check.spf check.dkim check.dnsbl"
+        " check.authorize_sender check.command check.milter check.rspamd"
+        " require_matching_rdns require_mx_record require_tls"
+        " modify.replace_sender modify.replace_rcpt modify.dkim imap.filter.command"
+        " mx_auth.dane mx_auth.mtasts mx_auth.sts_preload mx_auth.dnssec mx_auth.local_policy"
+        " libdns.acmedns libdns.alidns libdns.cloudflare libdns.digitalocean libdns.gandi libdns.gcore"
+        " libdns.googleclouddns libdns.hetzner libdns.leaseweb libdns.metaname libdns.namecheap libdns.namedotcom"
+        " libdns.rfc2136 libdns.route53 libdns.vultr".split()
     ),
 )
