@@ -1,0 +1,50 @@
+"""Commands that take no more than a few lines: NOOP, LOGOUT, STARTTLS, CLOSE, EXPUNGE."""
+
+from typing import TYPE_CHECKING
+
+from posthouse.modules.endpoint.imap.completion import DONE, Completion, Refused
+from posthouse.modules.endpoint.imap.select import opened, writable
+from posthouse.wire.imap.bare import Close, Expunge, Logout, Noop, StartTls
+from posthouse.wire.imap.response import bye
+
+if TYPE_CHECKING:
+    from posthouse.modules.endpoint.imap.session import Session
+
+
+async def noop(_: "Session", __: Noop) -> Completion:
+    """The updates that every command ends with are all of it."""
+    return DONE
+
+
+async def logout(session: "Session", _: Logout) -> Completion:
+    session.out.write(bye("Closing connection").to_bytes())
+    return Completion(then=session.end)
+
+
+async def starttls(session: "Session", _: StartTls) -> Completion:
+    if session.stream.tls is not None:
+        raise Refused("TLS is already enabled")
+    if session.service.tls is None:
+        raise Refused("TLS support not enabled")
+    return Completion(text="Begin TLS negotiation now", then=session.become_tls)
+
+
+async def expunge(session: "Session", _: Expunge) -> Completion:
+    selected = writable(session)
+    await selected.catch_up()
+    deleted = selected.deleted()
+    if deleted:
+        selected.forget(await selected.mailbox.expunge(deleted))
+    return DONE
+
+
+async def close(session: "Session", _: Close) -> Completion:
+    """Remove what is \\Deleted without a word (RFC 3501 §6.4.2)."""
+    selected = opened(session)
+    if not selected.read_only:
+        await selected.catch_up()
+        deleted = selected.deleted()
+        if deleted:
+            await selected.mailbox.expunge(deleted)
+    session.open(None)
+    return DONE

@@ -1,0 +1,267 @@
+"""The mailbox that a session has selected: what the client knows of it, and what it is yet to be told.
+
+The client counts messages by what it was told; so the arrays here change only when it is told (RFC 3501 §7.4.1). What
+happened meanwhile waits: new messages, removed ones, flags (spec/storage-and-imap.md §6).
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+
+from posthouse.framework.interfaces.storage import (
+    DELETED,
+    KEYWORD_SHIFT,
+    RECENT,
+    SEEN,
+    FlagChange,
+    Mailbox,
+    Snapshot,
+    StorageError,
+    Stored,
+)
+from posthouse.modules.endpoint.imap.flag_text import FlagText
+from posthouse.wire.imap.sequence import SequenceSet
+
+Places = range  # where messages stand in the arrays: sequence numbers less 1
+
+
+class Selected:
+    """uids ascends; flags[i] belongs to uids[i], with \\Recent as this session has it."""
+
+    def __init__(self, mailbox: Mailbox, snapshot: Snapshot, *, read_only: bool) -> None:
+        self.mailbox = mailbox
+        self.read_only = read_only
+        self.uidvalidity = snapshot.uidvalidity
+        self.uidnext = snapshot.uidnext
+        self.uids = snapshot.uids
+        self.flags = snapshot.flags
+        self.keywords = snapshot.keywords
+        self.text = FlagText(snapshot.keywords)
+        self._modseq = snapshot.modseq
+        self._added: dict[int, int] = {}  # UID: flags; ascending
+        self._changed: set[int] = set()  # UIDs
+        self._vanished: set[int] = set()  # UIDs
+
+    # --- finding messages
+
+    def places(self, messages: SequenceSet, *, by_uid: bool) -> list[Places]:
+        """Where the messages of a set stand, ascending; those that are not there are left out."""
+        uids = self.uids
+        if not by_uid:
+            ranges = messages.resolve(len(uids))
+            return [range(low - 1, min(high, len(uids))) for low, high in ranges if low <= len(uids)]
+        if not uids:
+            return []
+        ranges = messages.resolve(uids[-1])
+        found = (range(bisect_left(uids, low), bisect_right(uids, high)) for low, high in ranges)
+        return [places for places in found if places]
+
+    def uids_at(self, found: Sequence[Places]) -> "array[int]":
+        """The UIDs of the messages at these places, ascending."""
+        if len(found) == 1:
+            return self.uids[found[0].start : found[0].stop]
+        uids = array(self.uids.typecode)
+        for places in found:
+            uids += self.uids[places.start : places.stop]
+        return uids
+
+    def place(self, uid: int, at: int = 0) -> int | None:
+        """Where the message with this UID stands; `at` is a first guess."""
+        uids = self.uids
+        if at < len(uids) and uids[at] == uid:
+            return at
+        at = bisect_left(uids, uid)
+        return at if at < len(uids) and uids[at] == uid else None
+
+    def deleted(self) -> list[int]:
+        """The UIDs of messages that are \\Deleted."""
+        return [uid for uid, flags in zip(self.uids, self.flags, strict=True) if flags & DELETED]
+
+    @property
+    def first_unseen(self) -> int | None:
+        """The number of the first message that is not \\Seen."""
+        unseen = [flags for flags in set(self.flags) if not flags & SEEN]
+        return min(map(self.flags.index, unseen)) + 1 if unseen else None
+
+    @property
+    def recent(self) -> int:
+        """How many messages are \\Recent in this session."""
+        return sum(self.flags.count(flags) for flags in set(self.flags) if flags & RECENT)
+
+    # --- changing messages
+
+    async def store(
+        self, uids: Sequence[int], change: FlagChange, system: int, keywords: Sequence[str], *, silent: bool
+    ) -> list[int]:
+        """Change flags. Gives the places of the messages that the client is to be told of now, ascending.
+
+        silent: the client reckons the new flags itself, and is told only of those that became others.
+        """
+        stored = await self.mailbox.store(uids, change, system, keywords)
+        self._learn(stored.keywords)
+        if silent:
+            self._expect(stored, change, system | self._bits(keywords))
+            return []
+        places = self._update(stored.flags)
+        self._changed.difference_update(self.uids[at] for at in places)
+        return places
+
+    def forget(self, uids: Iterable[int]) -> None:
+        """These messages are no more; the client is told with the next updates."""
+        for uid in uids:
+            if self._added.pop(uid, None) is None and self.place(uid) is not None:
+                self._vanished.add(uid)
+
+    def _expect(self, stored: Stored, change: FlagChange, bits: int) -> None:
+        """Take the new flags; what differs from the client's reckoning is news for it."""
+        at = -1
+        for uid, flags in stored.flags:
+            found = self.place(uid, at + 1)
+            if found is None:
+                continue
+            at = found
+            old = self.flags[at]
+            new = self.flags[at] = flags & ~RECENT | old & RECENT
+            if new != _reckoned(old, change, bits):
+                self._changed.add(uid)
+
+    def _update(self, news: Iterable[tuple[int, int]]) -> list[int]:
+        """Take new flags of messages that the client knows; gives their places."""
+        places: list[int] = []
+        at = -1
+        for uid, flags in news:
+            found = self.place(uid, at + 1)
+            if found is not None:
+                at = found
+                self.flags[at] = flags & ~RECENT | self.flags[at] & RECENT
+                places.append(at)
+        return places
+
+    def _bits(self, keywords: Sequence[str]) -> int:
+        known = {name: 1 << bit for bit, name in enumerate(self.keywords, KEYWORD_SHIFT)}
+        return sum(known.get(name, 0) for name in keywords)
+
+    def _learn(self, keywords: tuple[str, ...]) -> None:
+        if keywords != self.keywords:
+            self.keywords = keywords
+            self.text = FlagText(keywords)
+
+    # --- what happened meanwhile
+
+    async def catch_up(self) -> None:
+        """Learn what happened; the client is told with the next updates. Raises StorageError."""
+        changes = await self.mailbox.changes(self._modseq)
+        self._modseq = changes.modseq
+        self.uidnext = changes.uidnext
+        self._learn(changes.keywords)
+        for uid, flags in changes.added:
+            if self.place(uid) is None:
+                self._added[uid] = flags
+        for uid, flags in changes.changed:
+            self._change(uid, flags)
+        self.forget(changes.vanished)
+
+    def _change(self, uid: int, flags: int) -> None:
+        at = self.place(uid)
+        if at is None:
+            if uid in self._added:
+                self._added[uid] = flags
+            return
+        new = flags & ~RECENT | self.flags[at] & RECENT
+        if new != self.flags[at]:  # our own changes come back here, and are no news
+            self.flags[at] = new
+            self._changed.add(uid)
+
+    async def updates(self, *, expunge: bool) -> bytes:
+        """Untagged responses that bring the client up to date, in their order (spec/storage-and-imap.md §6).
+
+        expunge: removals may be told now. Raises StorageError; then all is told next time.
+        """
+        await self.catch_up()
+        if not (self._changed or self._added or (expunge and self._vanished)):
+            return b""
+        lines = self._flag_updates()
+        if expunge and self._vanished:
+            lines += self._removals()
+        if self._added:
+            lines += await self._arrivals()
+        return lines
+
+    def _flag_updates(self) -> bytes:
+        uids = sorted(self._changed - self._vanished)
+        self._changed.clear()
+        places = [at for uid in uids if (at := self.place(uid)) is not None]
+        return self.flag_lines(places, with_uid=True)
+
+    def flag_lines(self, places: Iterable[int], *, with_uid: bool) -> bytes:
+        """`FETCH (FLAGS ...)` for each message."""
+        uids, flags, text = self.uids, self.flags, self.text
+        if with_uid:
+            lines = [f"* {at + 1} FETCH (FLAGS ({text[flags[at]]}) UID {uids[at]})\r\n" for at in places]
+        else:
+            lines = [f"* {at + 1} FETCH (FLAGS ({text[flags[at]]}))\r\n" for at in places]
+        return "".join(lines).encode("ascii")
+
+    def _removals(self) -> bytes:
+        """`EXPUNGE`, the highest number first, so that each is right as it stands."""
+        places = [at for uid in sorted(self._vanished) if (at := self.place(uid)) is not None]
+        self._vanished.clear()
+        self.uids = _without(self.uids, places)
+        self.flags = _without(self.flags, places)
+        return b"".join([b"* %d EXPUNGE\r\n" % (at + 1) for at in reversed(places)])
+
+    async def _arrivals(self) -> bytes:
+        """One `EXISTS`, and one `RECENT` if this session is the first to hear of any of them."""
+        added = self._added
+        claimed = set(await self._claim(added))
+        self._added = {}
+        self.uids.extend(added)
+        self.flags.extend(
+            flags | RECENT if uid in claimed else flags & ~RECENT for uid, flags in added.items()
+        )
+        lines = b"* %d EXISTS\r\n" % len(self.uids)
+        return lines + b"* %d RECENT\r\n" % self.recent if claimed else lines
+
+    async def _claim(self, added: dict[int, int]) -> Iterable[int]:
+        recent = [uid for uid, flags in added.items() if flags & RECENT]
+        if self.read_only or not recent:  # EXAMINE takes \Recent from nobody (RFC 3501 §6.3.2)
+            return recent
+        try:
+            return await self.mailbox.claim_recent(recent)
+        except StorageError:  # the other news must be told all the same: they are in the books already
+            return ()
+
+
+async def select(mailbox: Mailbox, *, read_only: bool) -> Selected:
+    """Open the books on a mailbox. Raises StorageError."""
+    snapshot = await mailbox.snapshot()
+    if not read_only:
+        await _claim_all(mailbox, snapshot)
+    return Selected(mailbox, snapshot, read_only=read_only)
+
+
+async def _claim_all(mailbox: Mailbox, snapshot: Snapshot) -> None:
+    """Take what is \\Recent; what another session took first is not."""
+    if not any(flags & RECENT for flags in set(snapshot.flags)):
+        return
+    recent = [uid for uid, flags in zip(snapshot.uids, snapshot.flags, strict=True) if flags & RECENT]
+    lost = set(recent).difference(await mailbox.claim_recent(recent))
+    for uid in lost:
+        snapshot.flags[bisect_left(snapshot.uids, uid)] &= ~RECENT
+
+
+def _reckoned(flags: int, change: FlagChange, bits: int) -> int:
+    """The flags that a client expects of its STORE."""
+    if change is FlagChange.REPLACE:
+        return flags & RECENT | bits
+    return flags | bits if change is FlagChange.ADD else flags & ~bits
+
+
+def _without(numbers: "array[int]", places: Sequence[int]) -> "array[int]":
+    """The array without what stands at these places, which ascend."""
+    kept = array(numbers.typecode)
+    start = 0
+    for at in places:
+        kept += numbers[start:at]
+        start = at + 1
+    return kept + numbers[start:]

@@ -1,0 +1,201 @@
+"""One connection: its commands, one after another."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+
+from posthouse.framework.interfaces.message import Connection
+from posthouse.framework.interfaces.storage import Account, StorageError
+from posthouse.modules.endpoint.imap.capability import capabilities
+from posthouse.modules.endpoint.imap.commands import HANDLERS, KEEPS_NUMBERS
+from posthouse.modules.endpoint.imap.completion import Completion, Refused, refused_by_storage
+from posthouse.modules.endpoint.imap.output import CutOff, Output
+from posthouse.modules.endpoint.imap.selected import Selected
+from posthouse.modules.endpoint.imap.service import Service
+from posthouse.net.connection import ConnectionLost, Interrupted, Stream
+from posthouse.wire.imap.commands import State
+from posthouse.wire.imap.engine import Answer, Command, Continue, Engine, Event, Response
+from posthouse.wire.imap.response import Condition, bye
+
+COMMANDS_IN_A_ROW = 32  # of one client, before others have their turn
+
+
+class _Farewell(Exception):
+    """The server ends the connection; the text follows `* BYE`."""
+
+
+class Session:
+    """account: of the user who has logged in. selected: the mailbox that is open."""
+
+    def __init__(self, stream: Stream, service: Service) -> None:
+        self.stream = stream
+        self.service = service
+        self.engine = Engine()
+        self.account: Account | None = None
+        self.selected: Selected | None = None
+        self.remote = Connection("IMAP", "", stream.peer_ip, stream.peer_port).remote
+        self.out = Output(stream, service.timeouts.write, self._mirror("S") if service.io_debug else None)
+        self._mirror_input = self._mirror("C") if service.io_debug else None
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + service.timeouts.login
+        self._is_woken = False
+        self._is_over = False
+        self._commands = 0
+
+    async def run(self) -> None:
+        """Serve the client to its end."""
+        try:
+            self.out.write(b"* OK [CAPABILITY %b] IMAP4rev1 Service Ready\r\n" % capabilities(self).encode())
+            while not self._is_over:
+                await self._serve(await self.next_event())
+            await self.out.send()
+        except _Farewell as end:
+            self._say_bye(str(end))
+        except ConnectionLost:
+            pass
+        except CutOff as err:
+            if self.service.io_errors:
+                self.service.log.error("connection failed", err, src_ip=self.remote)
+            self.stream.abort()
+        except Exception:
+            self._say_bye("Internal server error, closing connection.")
+            raise  # the group of sessions logs it
+
+    def shut_down(self) -> None:
+        """The server stops: say so, and close. Called while `run` waits for something."""
+        self._is_over = True
+        self._say_bye("Server shutting down")
+        self.stream.close()
+
+    # --- for the commands
+
+    async def next_event(self) -> Event:
+        """What the client does next, once everything is said that waits to be said.
+
+        Raises ConnectionLost when the client has left; while `watching`, Interrupted.
+        """
+        while True:
+            event = self.engine.next_event()
+            if isinstance(event, Continue):
+                self.out.write(event.to_bytes())
+            elif isinstance(event, Answer) and event.status.condition is Condition.BYE:
+                raise _Farewell(event.status.text)
+            elif event is not None:
+                return event
+            else:
+                await self._receive()
+
+    async def next_line(self) -> bytes:
+        """The next line, which is no command. Raises as `next_event` does."""
+        self.engine.expect_response()
+        event = await self.next_event()
+        assert isinstance(event, Response)
+        return event.line
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Meanwhile changes of the selected mailbox interrupt the wait for the client."""
+        watch = self.selected.mailbox.watch(self._wake) if self.selected is not None else None
+        try:
+            yield
+        finally:
+            if watch is not None:
+                watch.close()
+            self._is_woken = False
+
+    def log_in(self, account: Account) -> None:
+        self.account = account
+        self.engine.state = State.AUTHENTICATED
+
+    def open(self, selected: Selected | None) -> None:
+        """Select a mailbox, or none."""
+        self.selected = selected
+        self.engine.state = State.AUTHENTICATED if selected is None else State.SELECTED
+
+    async def report_updates(self, *, expunge: bool) -> None:
+        """Tell what happened in the selected mailbox; nothing, if that cannot be told now."""
+        if self.selected is not None:
+            try:
+                self.out.write(await self.selected.updates(expunge=expunge))
+            except StorageError:  # busy, or deleted: commands that need it will say so
+                return
+
+    async def become_tls(self) -> None:
+        """Begin TLS. Whatever was read or sent before is forgotten (R-034)."""
+        assert self.service.tls is not None
+        context = self.service.tls.context()
+        try:
+            await self.stream.start_tls(context, self.out.take())
+        except (OSError, TimeoutError) as err:
+            raise CutOff(f"TLS handshake failed: {err}") from err
+        self.engine = Engine()
+
+    async def end(self) -> None:
+        self._is_over = True
+
+    # --- the loop
+
+    async def _serve(self, event: Event) -> None:
+        if isinstance(event, Command):
+            await self._run_command(event)
+        else:
+            assert isinstance(event, Answer)  # the others come only where a command has asked for them
+            self.out.write(event.status.to_bytes())
+        self._extend_deadline()
+        self._commands += 1
+        if self._commands % COMMANDS_IN_A_ROW == 0:
+            await asyncio.sleep(0)
+
+    async def _run_command(self, command: Command) -> None:
+        completion = await self._completion(command)
+        await self.report_updates(expunge=command.name not in KEEPS_NUMBERS)
+        self.out.write(completion.status(command.tag, command.name).to_bytes())
+        if completion.then is not None:
+            await completion.then()
+        await self.out.relieve()
+
+    async def _completion(self, command: Command) -> Completion:
+        try:
+            return await HANDLERS[type(command.request)](self, command.request)
+        except Refused as err:
+            return err.completion
+        except StorageError as err:
+            return refused_by_storage(err)
+
+    async def _receive(self) -> None:
+        await self.out.send()
+        if self._is_woken:
+            self._is_woken = False
+            raise Interrupted
+        try:
+            octets = await self.stream.read(max(self._deadline - self._loop.time(), 0))
+        except TimeoutError as err:
+            raise _Farewell("Idle for too long" if self.account else "Nobody has logged in") from err
+        if not octets:
+            raise ConnectionLost
+        if self._mirror_input is not None:
+            self._mirror_input(octets)
+        self._extend_deadline()
+        self.engine.feed(octets)
+
+    def _extend_deadline(self) -> None:
+        """The time to log in is never extended."""
+        if self.account is not None:
+            self._deadline = self._loop.time() + self.service.timeouts.idle
+
+    def _wake(self) -> None:
+        self._is_woken = True
+        self.stream.interrupt()
+
+    def _say_bye(self, text: str) -> None:
+        if self.out.is_mid_response:
+            return
+        self.out.write(bye(text).to_bytes())
+        self.stream.write(self.out.take())
+
+    def _mirror(self, who: str) -> Callable[[bytes], None]:
+        def mirror(octets: bytes) -> None:
+            text = octets.decode("ascii", "backslashreplace")
+            self.service.log.debug(who, src_ip=self.remote, data=text)
+
+        return mirror
