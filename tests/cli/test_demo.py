@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 
 class Demo:
     """A running demo, and what it printed on standard output until it was ready."""
@@ -52,7 +50,7 @@ def demo(*words: str) -> Iterator[Demo]:
 
 def commands(welcome: str) -> list[str]:
     """The indented blocks of shell lines."""
-    blocks = re.findall(r"(?:^    \S.*\n)+", welcome, re.MULTILINE)
+    blocks = re.findall(r"(?:^    .*\S\n)+", welcome, re.MULTILINE)
     return [line for block in blocks if "curl" in block or "python3" in block for line in _split(block)]
 
 
@@ -94,7 +92,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_stops_it_cleanly(tmp_p
 def test_mail_is_kept_in_a_given_directory(tmp_path: Path) -> None:
     for _ in range(2):
         with demo(f"--state={tmp_path}") as running:
-            found = re.search(r"port (\d+) STARTTLS\n\n", running.welcome)
+            found = re.search(r"outgoing .* or (\d+) STARTTLS", running.welcome)
             assert found is not None
             with smtplib.SMTP("127.0.0.1", int(found[1])) as client:
                 assert client.noop()[0] == 250
@@ -108,8 +106,7 @@ def test_ports_in_use_are_replaced(tmp_path: Path) -> None:
         assert first.process.poll() is None
 
 
-@pytest.mark.parametrize("name", ["it's here", 'say "here"', "here #1"])
-def test_the_directory_may_have_an_odd_name(name: str, tmp_path: Path) -> None:
-    with demo("--state", str(tmp_path / name)) as running:
+def test_the_directory_may_have_an_odd_name(tmp_path: Path) -> None:
+    with demo("--state", str(tmp_path / 'it\'s "here" #1')) as running:
         running.process.send_signal(signal.SIGTERM)
         assert running.end()[0] == 0

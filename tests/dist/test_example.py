@@ -42,6 +42,6 @@ def test_without_its_certificate_the_example_says_what_is_missing(
     certificate.unlink()
     assert execute(["posthouse", "-config", str(example), "verify-config"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("Error: ")
-    assert str(certificate) in err
+    assert f"Error: {example}:" in err
+    assert f"cannot read {certificate}: No such file or directory" in err
     assert "Traceback" not in err

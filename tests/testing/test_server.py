@@ -29,4 +29,4 @@ def test_a_killed_server_starts_again_on_its_ports(tmp_path: Path) -> None:
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(NotStarted, match="unexpected directive: bogus"):
-        Server(tmp_path, SMALL.replace("auth &", "bogus &", 1)).start()
+        Server(tmp_path, SMALL.replace("driver sqlite3", "bogus sqlite3", 1)).start()
