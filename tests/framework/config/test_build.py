@@ -147,6 +147,14 @@ def test_mistakes_in_global_directives(configure: Configure, text: str, error: s
     assert found.startswith(error)
 
 
+def test_a_mistake_in_an_inherited_directive_is_told_once(configure: Configure) -> None:
+    assert errors(configure, "tls nothing\nhostname a b\ndoor a\ndoor b { x }") == [
+        "f:1: unknown module: nothing (namespace: tls.loader)",
+        "f:2: expected 1 argument",
+        "f:4: unexpected directive: x",
+    ]
+
+
 # --- the global table
 
 

@@ -9,6 +9,7 @@ from posthouse.framework.config.node import ConfigError, ConfigErrors, Node
 from posthouse.framework.config.parser import parse
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import (
+    BROKEN,
     arguments,
     directive,
     parse_settings,
@@ -184,6 +185,11 @@ class Lenient:
 
 
 def test_what_has_a_mistake_has_its_default() -> None:
-    found, mistakes = parse_with_defaults(Lenient, block("m {\n first x\n second a\n}"), scope())
-    assert found == Lenient(first=1, second=("a",))
-    assert [str(mistake).split("\n")[0] for mistake in mistakes] == ["f:2: invalid integer: x"]
+    found = parse_with_defaults(Lenient, block("m {\n first x\n second a\n}"), scope())
+    assert found.values == Lenient(first=1, second=("a",))
+    assert [str(mistake).split("\n")[0] for mistake in found.errors] == ["f:2: invalid integer: x"]
+    assert found.bad == {"first"}
+
+
+def test_who_inherits_a_mistake_says_nothing_more_of_it() -> None:
+    assert errors("m {\n needed a\n}", hostname=BROKEN) == []

@@ -43,11 +43,11 @@ def build(
     registry = Registry(catalogue, make_context, also_known=NAMES)
     errors = list(configuration.errors)
     scope = Scope(configuration.table, configuration.paths, registry)
-    modules, found = parse_with_defaults(GlobalModules, top_level(configuration.others), scope)
-    errors += found
+    modules = parse_with_defaults(GlobalModules, top_level(configuration.others), scope)
+    errors += modules.errors
     table = {**configuration.table, **inheritable(modules, configuration.others)}
     scope = Scope(table, configuration.paths, registry)
-    endpoints = _construct(modules.blocks, scope, errors)
+    endpoints = _construct(modules.values.blocks, scope, errors)
     if not is_server:
         errors += registry.construct_all(scope)
     elif not errors:

@@ -11,7 +11,9 @@ from posthouse.framework.config.kinds import table
 from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import (
+    BROKEN,
     Directive,
+    Tolerated,
     declarations,
     directive,
     parse_with_defaults,
@@ -145,13 +147,14 @@ def read_globals(nodes: Sequence[Node], defaults: Paths) -> Globals:
     defaults: directories of a configuration that names none.
     """
     scope = Scope({}, defaults, cast("Any", None))  # nothing here is a module
-    directives, errors = parse_with_defaults(GlobalDirectives, top_level(nodes), scope)
+    found = parse_with_defaults(GlobalDirectives, top_level(nodes), scope)
+    directives = found.values
     paths = replace(
         defaults,
         state=directives.state_dir or defaults.state,
         runtime=directives.runtime_dir or defaults.runtime,
     )
-    return Globals(tuple(nodes), directives, paths, inheritable(directives, nodes), tuple(errors))
+    return Globals(tuple(nodes), directives, paths, inheritable(found, nodes), tuple(found.errors))
 
 
 def top_level(nodes: Sequence[Node]) -> Node:
@@ -160,12 +163,14 @@ def top_level(nodes: Sequence[Node]) -> Node:
     return Node("", (), tuple(nodes), file, 0)
 
 
-def inheritable(directives: GlobalDirectives | GlobalModules, nodes: Sequence[Node]) -> Mapping[str, Any]:
+def inheritable(
+    found: Tolerated[GlobalDirectives] | Tolerated[GlobalModules], nodes: Sequence[Node]
+) -> Mapping[str, Any]:
     """What was given, whatever its value, and what has a default that is not empty (spec §6)."""
     given = {node.name for node in nodes}
     values = {
-        name: getattr(directives, name)
-        for name, declared in declarations(type(directives)).items()
+        name: BROKEN if name in found.bad else getattr(found.values, name)
+        for name, declared in declarations(type(found.values)).items()
         if isinstance(declared, Directive)
     }
     return {name: value for name, value in values.items() if name in given or value}

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, dataclass_transform
 
-from posthouse.framework.config.node import ConfigError, Node, did_you_mean, raise_all
+from posthouse.framework.config.node import ConfigError, ConfigErrors, Node, did_you_mean, raise_all
 
 if TYPE_CHECKING:
     from posthouse.framework.config.scope import Scope
@@ -45,6 +45,7 @@ class _Required:
 
 
 REQUIRED: Final = _Required()
+BROKEN: Final = object()  # a global directive that has a mistake: who inherits it cannot be read
 ALL_ARGUMENTS: Final = -1
 
 
@@ -174,11 +175,20 @@ def parse_settings(cls: type[S], block: Node, scope: "Scope", *, args: Sequence[
     return cls(**reader.values)
 
 
-def parse_with_defaults(cls: type[S], block: Node, scope: "Scope") -> tuple[S, Sequence[ConfigError]]:
-    """Settings that need nothing, and the mistakes in the block: what has one is as if it were not there."""
+@dataclass(frozen=True, slots=True)
+class Tolerated(Generic[S]):
+    """Settings that were read in spite of mistakes: a directive that has one (`bad`) has its default."""
+
+    values: S
+    errors: Sequence[ConfigError]
+    bad: frozenset[str]
+
+
+def parse_with_defaults(cls: type[S], block: Node, scope: "Scope") -> Tolerated[S]:
+    """Read settings that need nothing."""
     reader = _Reader(cls, block, scope, block.args)
     reader.read()
-    return cls(**reader.values), reader.errors
+    return Tolerated(cls(**reader.values), reader.errors, frozenset(map(directive_name, reader.bad)))
 
 
 class _Reader:
@@ -287,11 +297,17 @@ class _Reader:
             if isinstance(declared, InlineModule):
                 self._miss(name, declared.directive)
             elif declared.inherit and directive_name(name) in self.scope.globals:
-                self.values[name] = self.scope.globals[directive_name(name)]
+                self._inherit(name, self.scope.globals[directive_name(name)])
             elif declared.default is not REQUIRED:
                 self.values[name] = declared.default
             else:
                 self._miss(name, directive_name(name))
+
+    def _inherit(self, name: str, value: object) -> None:
+        if value is BROKEN:
+            self.errors.append(ConfigErrors(()))  # what is wrong was said where it stands
+        else:
+            self.values[name] = value
 
     def _miss(self, name: str, directive: str) -> None:
         if name not in self.bad:
