@@ -22,15 +22,16 @@ class _Subscription:
 
 
 class WorkerBus:
-    """Subscribers of this process are called at once; `relay` tells the other processes."""
+    """Subscribers of this process are called at once; `relay`, where there is one, tells the other processes."""
 
-    def __init__(self, relay: Callable[[str, str], None]) -> None:
-        self._relay = relay
+    def __init__(self, relay: Callable[[str, str], None] | None = None) -> None:
+        self.relay = relay
         self._topics: dict[str, list[_Subscription]] = {}
 
     def publish(self, topic: str, payload: str) -> None:
         self.deliver(topic, payload)
-        self._relay(topic, payload)
+        if self.relay is not None:
+            self.relay(topic, payload)
 
     def deliver(self, topic: str, payload: str) -> None:
         """What another process published."""

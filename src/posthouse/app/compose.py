@@ -85,6 +85,21 @@ class SystemClock:
         return time.monotonic()
 
 
+class SystemRandom:
+    """Unguessable octets, fetched from the system in bulk: a system call for each message ID would cost its lock."""
+
+    BULK = 4096
+
+    def __init__(self) -> None:
+        self._octets = b""
+
+    def __call__(self, count: int) -> bytes:
+        if len(self._octets) < count:
+            self._octets = os.urandom(max(self.BULK, count))
+        taken, self._octets = self._octets[:count], self._octets[count:]
+        return taken
+
+
 class NoListeners:
     """For processes in which nothing listens: `verify-config` and the administrative commands."""
 
@@ -105,9 +120,9 @@ def configure(
     is_server: False for the command line, which may work on blocks that no endpoint uses.
     """
     globals_ = read_globals(source.nodes(), Paths(options.state, options.runtime, options.libexec))
-    clock, hooks, recorder = SystemClock(), Hooks(), NoRecorder()
-    resolver = StubResolver(clock, os.urandom, override=options.dns_override)
-    world = World(clock, resolver, bus, listeners, os.urandom)
+    clock, random, hooks, recorder = SystemClock(), SystemRandom(), Hooks(), NoRecorder()
+    resolver = StubResolver(clock, random, override=options.dns_override)
+    world = World(clock, resolver, bus, listeners, random)
 
     def make_context(module: str, instance: str, node: Node, debug: bool) -> Context:
         log = Logger(sink, module.rpartition(".")[2], debug=debug or options.debug)
@@ -119,7 +134,7 @@ def configure(
 
 def load(options: Options) -> Configured:
     """Read and configure everything, as `verify-config` does. Raises ConfigError."""
-    return configure(read(options), options, to_stderr, WorkerBus(lambda topic, payload: None), NoListeners())
+    return configure(read(options), options, to_stderr, WorkerBus(), NoListeners())
 
 
 def to_stderr(line: bytes, debug: bool) -> None:

@@ -14,6 +14,7 @@ class Begin(msgspec.Struct, tag=True, frozen=True):
     options: Options
     index: int
     is_first: bool  # reads the configuration and prepares; the others start from its snapshot
+    is_alone: bool  # there is no other worker to tell of changes
 
 
 class Wanted(msgspec.Struct, tag=True, frozen=True):

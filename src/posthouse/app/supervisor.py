@@ -27,6 +27,7 @@ from posthouse.net.channel import Channel, pair
 from posthouse.net.listener import ListenAddress, ListenError, bind, inherited_sockets, is_bound_to
 from posthouse.net.notify import notify
 
+WORKERS = 1
 DEATHS_MAX = 5  # deaths of workers within DEATHS_WITHIN seconds end the server
 DEATHS_WITHIN = 60.0
 STOP_TIMEOUT = 200.0  # seconds: longer than any worker takes for its sessions; then it is killed
@@ -99,7 +100,7 @@ class Supervisor:
         worker = Worker(self, index, is_first=is_first)
         self._workers.append(worker)
         snapshot = () if self._snapshot is None else (self._snapshot,)
-        worker.send(Begin(self._options, index, is_first), snapshot)
+        worker.send(Begin(self._options, index, is_first, is_alone=WORKERS == 1), snapshot)
 
     def heard(self, worker: Worker, message: Message, descriptors: list[int]) -> None:
         """A worker said something."""

@@ -50,7 +50,7 @@ class Worker:
         )
         self._stopped = asyncio.Event()
         self._channel = Channel(end, self._received, self._orphaned)
-        self._bus = WorkerBus(self._publish)
+        self._bus = WorkerBus()
         self._rotate: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
@@ -67,6 +67,8 @@ class Worker:
             sink.close()
 
     async def _live(self, begin: Begin, source: Source | None, sink: LogSink) -> None:
+        if not begin.is_alone:
+            self._bus.relay = self._publish
         log = Logger(sink, debug=begin.options.debug)
         listeners = GrantedListeners()
         if begin.is_first:
