@@ -311,3 +311,8 @@ def test_certificate_and_key_may_share_a_file() -> None:
     both = GOOD.key + GOOD.chain
     check_pair(Pair(both, both))
     assert names_for(context_of(Pair(both, both)), "a.example") == {"a.example"}
+
+
+def test_without_memory_files_a_private_temporary_file_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.memfd_create", raising=False)
+    check_pair(GOOD)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import ssl
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -170,7 +169,9 @@ def _as_file(data: bytes) -> Iterator[str]:
             file.flush()
             yield f"/proc/self/fd/{descriptor}"
     else:
-        with tempfile.NamedTemporaryFile() as file:
+        from tempfile import NamedTemporaryFile
+
+        with NamedTemporaryFile() as file:
             file.write(data)
             file.flush()
             yield file.name
