@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+SECONDS ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,8 +18,8 @@ help:
 	@echo 'make demo    start a mail server to try; make demo STATE=DIR keeps its mail in DIR'
 	@echo 'make test    all checks and all tests (as CI does)'
 	@echo 'make check   the checks alone: format, lint, types, layers, dependencies, licences'
-	@echo 'make fuzz    the property tests with many more examples'
-	@echo 'make bench   measure this version, and print a table'
+	@echo 'make fuzz    parsers with mutated input for SECONDS=60, property tests with many more examples'
+	@echo 'make bench   measure this version, and print a table; BENCH=--peer measures a Postfix in turn'
 	@echo 'make lock    choose the versions of all dependencies anew (needs uv)'
 
 setup: $(READY)
@@ -45,6 +46,7 @@ check: $(READY)
 	$(BIN)/python requirements/check.py
 
 fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
 	$(BIN)/pytest -n $(JOBS) -m hypothesis --hypothesis-profile=fuzz
 
 bench: $(READY)
