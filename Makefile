@@ -11,16 +11,17 @@ READY := $(VENV)/ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fuzz bench lock
+.PHONY: help setup demo test check fuzz bench reference lock
 
 help:
-	@echo 'make setup   make .venv with everything that development needs'
-	@echo 'make demo    start a mail server to try; make demo STATE=DIR keeps its mail in DIR'
-	@echo 'make test    all checks and all tests (as CI does)'
-	@echo 'make check   the checks alone: format, lint, types, layers, dependencies, licences'
-	@echo 'make fuzz    parsers with mutated input for SECONDS=60, property tests with many more examples'
-	@echo 'make bench   measure this version, and print a table; BENCH=--peer measures a Postfix in turn'
-	@echo 'make lock    choose the versions of all dependencies anew (needs uv)'
+	@echo 'make setup      make .venv with everything that development needs'
+	@echo 'make demo       start a mail server to try; make demo STATE=DIR keeps its mail in DIR'
+	@echo 'make test       all checks and all tests (as CI does)'
+	@echo 'make check      the checks alone: format, lint, types, layers, dependencies, licences'
+	@echo 'make fuzz       parsers with mutated input for SECONDS=60, property tests with many more examples'
+	@echo 'make bench      measure this version, and print a table; BENCH=--peer measures a Postfix in turn'
+	@echo 'make reference  write docs/reference/ anew from what modules declare'
+	@echo 'make lock       choose the versions of all dependencies anew (needs uv)'
 
 setup: $(READY)
 
@@ -51,6 +52,9 @@ fuzz: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)
+
+reference: $(READY)
+	$(BIN)/python docs/generate.py
 
 # The compiled files name no index, and hold for every platform and Python version that we support.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
