@@ -120,10 +120,6 @@ class Globals:
         return self.directives.others
 
     @property
-    def hostname(self) -> str:
-        return self.directives.hostname
-
-    @property
     def log(self) -> tuple[str, ...]:
         """Log targets; none when the configuration does not say."""
         return self.directives.log
