@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthouse.message.structure import parts_of, scan
-from posthouse.message.structure.parts import LEAF, MESSAGE, MULTIPART, Part, pack_parts
+from posthouse.message.structure.parts import LEAF, MESSAGE, MULTIPART, Part, pack_parts, with_longer_header
 
 INNER = b"Subject: inner\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\n\r\n4.2.1\r\n--i\r\nX: 4.2.2\r\n\r\n4.2.2\r\n--i--\r\n"
 NESTED = (
@@ -106,6 +106,12 @@ def test_messages_without_a_body_have_an_empty_one(message: bytes) -> None:
     assert section(message, ()) == message
     assert section(message, (), b"HEADER") == message
     assert section(message, (), b"TEXT") == section(message, (1,)) == b""
+
+
+@pytest.mark.parametrize("message", [WHOLE, b"A: b\r\n\r\ntext", b"\r\ntext", b""])
+def test_a_message_with_more_fields_on_top_needs_no_scan(message: bytes) -> None:
+    prefix = b"Delivered-To: ann\r\nReturn-Path: <>\r\n"
+    assert with_longer_header(scan(message).parts, len(prefix)) == scan(prefix + message).parts
 
 
 TREE = [

@@ -26,51 +26,51 @@ class OpenBoundaries:
 
     def __init__(self, data: bytes | mmap, end: int) -> None:
         self._data = data
-        self._end = end
-        self._needles: list[bytes] = []  # LF, two hyphens, boundary; outermost first
-        self._found: list[int] = []  # where each occurs next, or a place before which it does not
+        self._end = Delimiter(end, MESSAGE_END, end, closing=False)
+        self._lines: list[bytes] = []  # how the delimiters begin: two hyphens, boundary; outermost first
+        self._found: list[
+            int
+        ] = []  # the line end before each one's next, or a place before which it has none
 
     def open(self, boundary: bytes) -> int:
         """Enter a multipart; gives its level."""
-        self._needles.append(b"\n--" + boundary)
+        self._lines.append(b"--" + boundary)
         self._found.append(-2)
-        return len(self._needles) - 1
+        return len(self._lines) - 1
 
     def close(self, level: int) -> None:
         """Leave the multipart of this level and all inside of it."""
-        del self._needles[level:]
+        del self._lines[level:]
         del self._found[level:]
 
     def next(self, at: int) -> Delimiter:
-        """The first delimiter whose line begins behind a line end at this offset or later; -1 is that before the data."""
-        nearest = self._end
-        for level, needle in enumerate(self._needles):
-            if self._found[level] < at:
-                self._found[level] = self._search(needle, at, nearest)
-            nearest = min(nearest, self._found[level])
-        return self._delimiter(nearest)
+        """The first delimiter behind a line end at this offset or later; -1 stands for one before the data."""
+        found, nearest = self._found, self._end.at
+        for level, line in enumerate(self._lines):
+            if found[level] < at:
+                found[level] = self._search(line, at, nearest)
+            if found[level] < nearest:
+                nearest = found[level]
+        return self._delimiter(nearest) if nearest < self._end.at else self._end
 
-    def _search(self, needle: bytes, at: int, stop: int) -> int:
+    def _search(self, line: bytes, at: int, stop: int) -> int:
         if at < 0:
-            if self._data[: len(needle) - 1] == needle[1:]:
+            if self._data[: len(line)] == line:
                 return at
             at = 0
-        found = self._data.find(needle, at, stop + len(needle))
+        found = self._data.find(b"\n" + line, at, stop + 1 + len(line))
         return stop if found < 0 else found
 
-    def _delimiter(self, at: int) -> Delimiter:
-        data, level, length = self._data, MESSAGE_END, 0
-        if at >= self._end:
-            return Delimiter(self._end, MESSAGE_END, self._end, closing=False)
-        for candidate in range(len(self._needles) - 1, -1, -1):
-            needle = self._needles[candidate]
-            begin, skipped = (at, 0) if at >= 0 else (0, 1)
-            if len(needle) > length and data[begin : at + len(needle)] == needle[skipped:]:
-                level, length = candidate, len(needle)
-        behind = at + length
-        line_end = data.find(b"\n", behind, self._end)
-        after = self._end if line_end < 0 else line_end + 1
+    def _delimiter(self, line_end: int) -> Delimiter:
+        """The delimiter behind this line end."""
+        data, start = self._data, line_end + 1
+        beginning = data[start : start + max(map(len, self._lines))]
+        level, length = MESSAGE_END, 0
+        for candidate, line in enumerate(self._lines):
+            if len(line) >= length and beginning.startswith(line):
+                level, length = candidate, len(line)
+        behind = start + length
         closing = data[behind : behind + 2] == b"--"
-        if at > 0 and data[at - 1 : at] == b"\r":
-            at -= 1
-        return Delimiter(max(at, 0), level, after, closing)
+        after = data.find(b"\n", behind) + 1 or self._end.after
+        at = line_end - 1 if line_end > 0 and data[line_end - 1 : line_end] == b"\r" else max(line_end, 0)
+        return Delimiter(at, level, after, closing)

@@ -172,10 +172,9 @@ class _Scan:
     def _body_of(self, start: int, stop: int) -> int:
         """The offset behind the blank line that ends the header at `start`; `stop`, or `start`, if it has none."""
         data = self._data
-        if data[start : start + 1] in (b"\r", b"\n"):
-            line_end = data[start : start + 2]
-            body = start + (2 if line_end == b"\r\n" else 1 if line_end[:1] == b"\n" else 0)
-            if start < body <= stop:
+        for line_end in (b"\r\n", b"\n"):
+            body = start + len(line_end)
+            if body <= stop and data[start:body] == line_end:
                 return body
         blank = data.find(b"\n\r\n", start, stop)
         bare = data.find(b"\n\n", start, blank if blank >= 0 else stop)
