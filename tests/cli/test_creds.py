@@ -107,12 +107,18 @@ def test_the_block_may_be_named_by_the_environment(
     assert created.stderr == "Error: table is not mutable, no management functionality available\n"
 
 
-def test_a_configuration_that_is_not_there_is_named(program: Program, config: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("creds list", 1), ("imap-acct list", 1), ("run", 1), ("verify-config", 2)],
+)
+def test_a_configuration_that_is_not_there_is_named(
+    command: str, status: int, program: Program, config: Path
+) -> None:
     config.unlink()
-    listed = program("creds", "list")
-    assert listed.returncode == 1
-    assert str(config) in listed.stderr
-    assert "Traceback" not in listed.stderr
+    tried = program(*command.split())
+    assert tried.returncode == status
+    assert tried.stderr.startswith(f"Error: failed to read config {config}: no such file")
+    assert "-config FILE" in tried.stderr
 
 
 def test_mistakes_of_the_configuration_are_told(program: Program, config: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import click
 
 from posthouse.app.options import Options
+from posthouse.cli import config_file
 from posthouse.cli.command import Failure
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,6 +48,7 @@ def opened(options: Options, block: str, role: type[T]) -> Iterator[tuple[T, Wai
 
     Between the waits the program may ask questions: no event loop runs then. Raises Failure for whatever goes wrong.
     """
+    config_file.require(options)
     import asyncio  # here, because it loads much that `version` and `--help` do without
 
     with _failures(), asyncio.Runner() as runner:

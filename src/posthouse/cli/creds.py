@@ -34,7 +34,8 @@ def creds() -> None:
 def list_users(options: Options, block: str) -> None:
     """Print the users, one a line."""
     with opened(options, block, UserDatabase) as (users, wait):
-        print_names(wait(users.users()))
+        names = wait(users.users())
+    print_names(names)
 
 
 @creds.command("create")

@@ -39,7 +39,8 @@ def imap_acct() -> None:
 def list_accounts(options: Options, block: str) -> None:
     """Print the accounts, one a line."""
     with opened(options, block, AccountDatabase) as (storage, wait):
-        print_names(wait(storage.accounts()))
+        names = wait(storage.accounts())
+    print_names(names)
 
 
 def _special_use_flag(name: str) -> Callable[[F], F]:
@@ -102,4 +103,4 @@ def appendlimit(options: Options, username: str, value: int | None, block: str) 
             wait(storage.set_append_limit(username, None if value == NO_LIMIT else value))
             return
         limit = wait(storage.get_append_limit(username))
-        click.echo("No limit" if limit is None else limit)
+    click.echo("No limit" if limit is None else limit)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from posthouse.app.options import Options
+from posthouse.cli import config_file
 from posthouse.cli.command import Command
 from posthouse.cli.flags import UsageError
 from posthouse.cli.version import show
@@ -35,6 +36,7 @@ def run(ctx: click.Context, libexec: str | None, log: tuple[str, ...], show_vers
     if log:
         targets = tuple(part for given in log for part in given.split(","))
         options = dataclasses.replace(options, log=targets)
+    config_file.require(options)
     from posthouse.app.run import run as serve
 
     return serve(options)

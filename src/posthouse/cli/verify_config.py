@@ -6,6 +6,7 @@ import sys
 import click
 
 from posthouse.app.options import Options
+from posthouse.cli import config_file
 from posthouse.cli.command import Command, Failure
 
 
@@ -14,6 +15,7 @@ from posthouse.cli.command import Command, Failure
 @click.pass_obj
 def verify_config(options: Options, debug: bool) -> None:
     """Read the configuration as the server would, and change nothing."""
+    config_file.require(options, exit_code=2)
     from posthouse.app.compose import load
     from posthouse.framework.config.node import ConfigError
 
