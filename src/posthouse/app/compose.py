@@ -47,6 +47,7 @@ class Configured:
     scope: Scope
     endpoints: Sequence[Endpoint]
     hooks: Hooks
+    resolver: StubResolver  # for whoever ends the process: `aclose`
 
     @property
     def paths(self) -> Paths:
@@ -129,7 +130,7 @@ def configure(
         return Context(module, instance, node.where, log, world, globals_.paths, hooks, recorder)
 
     built = build(globals_, CATALOGUE, make_context, is_server=is_server)
-    return Configured(globals_, built.registry, built.scope, built.endpoints, hooks)
+    return Configured(globals_, built.registry, built.scope, built.endpoints, hooks, resolver)
 
 
 def load(options: Options) -> Configured:

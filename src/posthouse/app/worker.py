@@ -75,6 +75,8 @@ class Worker:
             log.info("loading configuration...")
         source = source or read(begin.options)
         configured = configure(source, begin.options, sink, self._bus, listeners)
+        log.debug_enabled |= configured.globals.debug
+        sys.unraisablehook = lambda failed: _log_unraisable(log, failed)
         await self._take_sockets(configured, source, listeners)
         if configured.globals.log:
             sink.replace(open_targets(configured.globals.log, configured.paths.state, begin.options.program))
@@ -115,6 +117,7 @@ class Worker:
             await self._stopped.wait()
         finally:
             await _stop_all(started, log)
+            await configured.resolver.aclose()
 
     # --- the supervisor's words
 
@@ -206,6 +209,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
         return uvloop.new_event_loop
     return None
+
+
+def _log_unraisable(log: Logger, failed: "sys.UnraisableHookArgs") -> None:
+    """What failed where nobody could be told (a callback of OpenSSL with an odd name): one line, not a page on stderr."""
+    log.info(failed.err_msg or "exception ignored", reason=repr(failed.exc_value), where=repr(failed.object))
 
 
 def _set_title(title: str) -> None:
