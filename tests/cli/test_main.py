@@ -1,6 +1,7 @@
 """The program as a whole: help, errors, exit status, what needs no configuration."""
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -134,6 +135,15 @@ def test_installed_as_maddy_it_takes_maddys_paths(capsys: pytest.CaptureFixture[
         "default state_dir: /var/lib/maddy",
         "default runtime_dir: /run/maddy",
     ]
+
+
+def test_small_commands_load_little() -> None:
+    """What takes long to import waits until a command needs it."""
+    code = "import sys, posthouse.cli.main; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"asyncio", "ssl", "apsw", "cryptography", "bcrypt", "posthouse.app.compose"} & set(loaded)
 
 
 def test_run_v_is_version(capsys: pytest.CaptureFixture[str]) -> None:
