@@ -83,6 +83,7 @@ class Worker:
         self._rotate = lambda: _run_rotate_hooks(configured, sink, log)
         if begin.is_first:
             log.info("configuration loaded")
+        os.environ["PATH"] = f"{configured.paths.libexec}:{os.environ.get('PATH', os.defpath)}"
         os.chdir(configured.paths.state)
         await self._work(configured, log, is_first=begin.is_first)
 
