@@ -13,7 +13,7 @@ from posthouse.framework.sasl import Sasl
 from posthouse.message.address import domain_to_ascii
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
-from posthouse.modules.endpoint.smtp.service import Service
+from posthouse.modules.endpoint.smtp.service import Service, message_ids
 from posthouse.modules.endpoint.smtp.session import Session
 from posthouse.modules.endpoint.smtp.settings import SmtpSettings
 from posthouse.modules.endpoint.smtp.spool import Spool
@@ -126,6 +126,7 @@ def make_service(
         spool=Spool(settings.buffer.memory, directory, world.random),
         reserve=DiskReserve(context.paths.state, settings.min_free, world.clock, log),
         limits=IntakeLimits(settings.max_message_size, settings.max_header_size, settings.max_received),
+        ids=message_ids(world.random),
         log=log,
         recorder=context.recorder,
         world=world,

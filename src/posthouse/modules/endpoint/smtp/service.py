@@ -1,8 +1,9 @@
 """What all sessions of an endpoint share."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from posthouse.core.events import Recorder
 from posthouse.core.log import Logger
@@ -13,6 +14,9 @@ from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.modules.endpoint.smtp.spool import Spool
 from posthouse.wire.smtp.config import ServerConfig
+
+ID_DIGITS: Final = 8  # hexadecimal, of a message's ID
+IDS_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Service:
     spool: Spool
     reserve: DiskReserve
     limits: IntakeLimits
+    ids: Iterator[str]  # of messages, without end
     log: Logger
     recorder: Recorder
     world: World
@@ -35,3 +40,10 @@ class Service:
     read_timeout: float
     write_timeout: float
     mirrors_traffic: bool
+
+
+def message_ids(random: Callable[[int], bytes]) -> Iterator[str]:
+    """Unguessable IDs. Randomness is drawn for many at once: a call of the kernel for each costs more than MAIL itself."""
+    while True:
+        digits = random(IDS_AT_ONCE * ID_DIGITS // 2).hex()
+        yield from (digits[at : at + ID_DIGITS] for at in range(0, len(digits), ID_DIGITS))

@@ -15,8 +15,6 @@ from posthouse.modules.endpoint.smtp.service import Service
 from posthouse.wire.smtp.events import Mail
 from posthouse.wire.smtp.reply import Reply
 
-ID_OCTETS: Final = 4
-
 SENDER_NEEDS_UTF8: Final = Reply(550, (5, 6, 7), "SMTPUTF8 is required for non-ASCII senders")
 SENDER_UNUSABLE: Final = Reply(553, (5, 1, 7), "Unable to normalize the sender address")
 RECIPIENT_NEEDS_UTF8: Final = Reply(553, (5, 6, 7), "SMTPUTF8 is required for non-ASCII recipients")
@@ -142,7 +140,7 @@ class Transaction:
     async def _start(self) -> None:
         """Make an envelope of what MAIL said, and begin its delivery."""
         service, mail = self._service, self._mail
-        message_id = service.world.random(ID_OCTETS).hex()
+        message_id = next(service.ids)
         log = MessageLog(service.log, message_id, service.recorder)
         self._envelope = Envelope(
             message_id,

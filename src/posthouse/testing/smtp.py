@@ -1,0 +1,95 @@
+"""SMTP endpoints under test: built from a block of configuration, serving on a free port.
+
+async with serving_smtp(fake, 'hostname mx.example.org', target=KeptTarget()) as served:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from posthouse.framework.config.node import Node
+from posthouse.framework.config.parser import parse
+from posthouse.framework.config.scope import Scope
+from posthouse.framework.config.settings import parse_settings
+from posthouse.framework.interfaces.auth import AuthUnavailable, InvalidCredentials
+from posthouse.framework.interfaces.module import Context
+from posthouse.framework.interfaces.target import Target
+from posthouse.framework.registry import Registry
+from posthouse.modules.catalogue import CATALOGUE
+from posthouse.modules.endpoint.smtp import SmtpEndpoint, SubmissionEndpoint
+from posthouse.modules.endpoint.smtp.settings import SmtpSettings
+from posthouse.testing.target import KeptTarget
+from posthouse.testing.world import FakeWorld
+
+ADDRESS = "tcp://127.0.0.1:25"  # as it is configured; the real port is another
+DEFAULTS = {"hostname": "mx.example.org", "tls": "off", "deliver_to": "dummy"}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUsers:
+    """An authenticator with passwords in clear. is_available: whether it can tell."""
+
+    passwords: Mapping[str, str]
+    is_available: bool = True
+
+    async def authenticate(self, user: str, password: str) -> None:
+        if not self.is_available:
+            raise AuthUnavailable("the user database is away")
+        if self.passwords.get(user) != password:
+            raise InvalidCredentials("wrong password")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """endpoint: running. port: of its first address."""
+
+    endpoint: SmtpEndpoint
+    fake: FakeWorld
+    port: int
+
+
+def smtp_settings(
+    fake: FakeWorld, directives: str = "", *, addresses: tuple[str, ...] = (ADDRESS,), **changes: Any
+) -> tuple[SmtpSettings, Registry]:
+    """The settings of a block with these directives, `DEFAULTS` where they say nothing, and the modules that it uses.
+
+    changes: fields to set in the settings, of whatever type they have.
+    """
+
+    def make_context(module: str, instance: str, node: Node, debug: bool) -> Context:
+        return fake.context(module, instance, debug=debug)
+
+    given = parse(directives, "test.conf").nodes
+    names = {node.name for node in given}
+    missing = "\n".join(f"{name} {value}" for name, value in DEFAULTS.items() if name not in names)
+    children = (*given, *parse(missing, "test.conf").nodes)
+    registry = Registry(CATALOGUE, make_context)
+    block = Node("smtp", addresses, children, "test.conf", 1)
+    return replace(parse_settings(SmtpSettings, block, Scope({}, fake.paths, registry)), **changes), registry
+
+
+@asynccontextmanager
+async def serving_smtp(
+    fake: FakeWorld,
+    directives: str = "",
+    *,
+    target: Target | None = None,
+    is_submission: bool = False,
+    addresses: tuple[str, ...] = (ADDRESS,),
+    **changes: Any,
+) -> AsyncIterator[Served]:
+    """Prepare and start an endpoint and what it uses, and stop all at the end."""
+    settings, registry = smtp_settings(fake, directives, addresses=addresses, **changes)
+    name, cls = ("submission", SubmissionEndpoint) if is_submission else ("smtp", SmtpEndpoint)
+    endpoint = cls(settings, fake.context(name, debug=settings.debug), target or KeptTarget())
+    modules = [module for _, module in registry.lifetime] + [endpoint]
+    for module in modules:
+        await module.prepare()
+        await module.start()
+    try:
+        yield Served(endpoint, fake, fake.listeners.port(addresses[0]))
+    finally:
+        for module in reversed(modules):
+            await module.stop()
