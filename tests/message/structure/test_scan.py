@@ -167,6 +167,8 @@ class TestDelimiters:
         [
             pytest.param([b"--a", b"", b"1", b"--a", b"", b"22", b"--a--", b"333"], [1, 2], id="usual"),
             pytest.param([b"--a", b"", b"1"], [1], id="no end"),
+            pytest.param([b"--a", b"", b"1", b"--a"], [1], id="breaks off in a delimiter"),
+            pytest.param([b"--a", b"", b"1", b"--a", b""], [1, 0], id="breaks off behind a delimiter"),
             pytest.param([b"--a", b"", b"1", b"--a--", b"--a", b"", b"22"], [1], id="behind the end"),
             pytest.param(
                 [b" --a", b"x--a", b"--", b"--b", b"--a", b"", b"1", b"--a--"],
@@ -220,6 +222,18 @@ class TestDelimiters:
         body = structure_of(multipart(b"a", b"--a", inner, b"--a", b"", b"2", b"--a--"))
         assert [len(body[0]), body[0][0][0][0][6], body[0][1]] == [2, 15, text(1, 0)]
 
+    def test_a_multipart_whose_header_is_cut_off_has_no_parts(self, structure_of: Read) -> None:
+        inner = b"Content-Type: multipart/mixed; boundary=a"
+        assert structure_of(multipart(b"a", b"--a", inner, b"--a", b"", b"1", b"--a--")) == mixed(
+            b"a", text(0, 0), text(1, 0)
+        )
+
+    def test_a_header_keeps_its_line_ends_where_a_delimiter_follows(self) -> None:
+        message = multipart(b"a", b"--a", b"X: y", b"--a", b"X: z", b"", b"--a--")
+        parts = parts_of(scan(message).parts)
+        found = [parts.section((number,), b"MIME") or (0, 0) for number in (1, 2)]
+        assert [message[at : at + length] for at, length in found] == [b"X: y\r\n", b"X: z\r\n\r\n"]
+
     def test_lines_may_end_in_a_bare_lf(self, structure_of: Read) -> None:
         message = multipart(b"a", b"--a", b"X: y", b"", b"1", b"--a", b"", b"22", b"--a--")
         assert structure_of(message.replace(b"\r\n", b"\n")) == mixed(b"a", text(1, 0), text(2, 0))
@@ -267,10 +281,9 @@ class _Slow:
         return self.lines[start:], None
 
     def entity(self, boundaries: tuple[bytes, ...], default: bytes) -> tuple[list[Any], int | None, int]:
-        """(shape, the delimiter that ended it, number of octets in it with its header)"""
+        """(shape, the delimiter that ended it, octets of the line end before that, if that is in its header)"""
         header: list[bytes] = []
         level = None
-        start = self.at
         while self.at < len(self.lines):
             level = self.delimiter(boundaries)
             if level is not None or not self.lines[self.at]:
@@ -279,24 +292,27 @@ class _Slow:
             self.at += 1
         blank = level is None and self.at < len(self.lines)
         self.at += blank
-        at, kind = self.at, next((line for line in header if line.startswith(b"Content-Type: ")), default)
-        if b"multipart/" in kind:
-            boundary = kind.partition(b"boundary=")[2]
-            parts, level = self.parts((*boundaries, boundary), b"digest" in kind)
-            if parts:
-                return [parts], level, self.size(start)
-            self.at = at
+        at, line_end = self.at, 0
+        kind = next((line for line in header if line.startswith(b"Content-Type: ")), default)
+        if b"multipart/" in kind and not blank:
             kind = b"text"
-        if b"message" in kind:
-            inner, level, size = self.entity(boundaries, b"text")
-            return [b"message", size, inner], level, self.size(start)
-        lines, level = self.until_delimiter(boundaries)
-        return [b"leaf", len(b"\r\n".join(lines))], level, self.size(start)
+        if b"multipart/" in kind:
+            parts, level = self.parts((*boundaries, kind.partition(b"boundary=")[2]), b"digest" in kind)
+            shape = [parts] if parts else [b"leaf", self.size(at)]
+        elif b"message" in kind:
+            inner, level, line_end = self.entity(boundaries, b"text")
+            shape = [b"message", self.size(at) + line_end, inner]
+        else:
+            lines, level = self.until_delimiter(boundaries)
+            shape = [b"leaf", len(b"\r\n".join(lines))]
+        if self.at == at and level is not None and (blank or header):
+            line_end = 2
+        return shape, level, line_end
 
     def parts(self, boundaries: tuple[bytes, ...], digest: bool) -> tuple[list[Any], int | None]:
         own, parts = len(boundaries) - 1, []
         _, level = self.until_delimiter(boundaries)
-        while level == own and not self.lines[self.at].startswith(b"--" + boundaries[-1] + b"--"):
+        while level == own and not self.is_closing(boundaries[-1]):
             self.at += 1
             part, level, _ = self.entity(boundaries, b"message" if digest else b"text")
             parts.append(part)
@@ -304,6 +320,10 @@ class _Slow:
             self.at += 1
             _, level = self.until_delimiter(boundaries[:-1])
         return parts, level
+
+    def is_closing(self, boundary: bytes) -> bool:
+        breaks_off = self.at == len(self.lines) - 1
+        return breaks_off or self.lines[self.at].startswith(b"--" + boundary + b"--")
 
     def size(self, start: int) -> int:
         return len(b"\r\n".join(self.lines[start : self.at]))

@@ -10,9 +10,10 @@ class Delimiter(NamedTuple):
     """A delimiter line, or the end of the message."""
 
     at: int  # where what stands before it ends: the line end before a delimiter belongs to it
+    line: int  # where its line begins
     level: int  # of the multipart that it belongs to, 0 is the outermost; MESSAGE_END
     after: int  # where the next line begins
-    closing: bool  # the last one of its multipart
+    closing: bool  # the last one of its multipart; also one at which the message breaks off
 
 
 class OpenBoundaries:
@@ -26,7 +27,7 @@ class OpenBoundaries:
 
     def __init__(self, data: bytes | mmap, end: int) -> None:
         self._data = data
-        self._end = Delimiter(end, MESSAGE_END, end, closing=False)
+        self.message_end = Delimiter(end, end, MESSAGE_END, end, closing=False)
         self._lines: list[bytes] = []  # how the delimiters begin: two hyphens, boundary; outermost first
         self._found: list[
             int
@@ -45,13 +46,13 @@ class OpenBoundaries:
 
     def next(self, at: int) -> Delimiter:
         """The first delimiter behind a line end at this offset or later; -1 stands for one before the data."""
-        found, nearest = self._found, self._end.at
+        found, nearest = self._found, self.message_end.at
         for level, line in enumerate(self._lines):
             if found[level] < at:
                 found[level] = self._search(line, at, nearest)
             if found[level] < nearest:
                 nearest = found[level]
-        return self._delimiter(nearest) if nearest < self._end.at else self._end
+        return self._delimiter(nearest) if nearest < self.message_end.at else self.message_end
 
     def _search(self, line: bytes, at: int, stop: int) -> int:
         if at < 0:
@@ -70,7 +71,7 @@ class OpenBoundaries:
             if len(line) >= length and beginning.startswith(line):
                 level, length = candidate, len(line)
         behind = start + length
-        closing = data[behind : behind + 2] == b"--"
-        after = data.find(b"\n", behind) + 1 or self._end.after
+        after = data.find(b"\n", behind) + 1
+        closing = not after or data[behind : behind + 2] == b"--"
         at = line_end - 1 if line_end > 0 and data[line_end - 1 : line_end] == b"\r" else max(line_end, 0)
-        return Delimiter(at, level, after, closing)
+        return Delimiter(at, start, level, after or self.message_end.after, closing)

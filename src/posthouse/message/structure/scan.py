@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from posthouse.message.date import parse_date
 from posthouse.message.structure.bodystructure import basic_part, message_part, multipart, text_part
-from posthouse.message.structure.boundaries import MESSAGE_END, Delimiter, OpenBoundaries
+from posthouse.message.structure.boundaries import Delimiter, OpenBoundaries
 from posthouse.message.structure.content import (
     MESSAGE_RFC822,
     PLAIN_TEXT,
@@ -56,7 +56,8 @@ class _Entity(NamedTuple):
 
     structure: bytes
     fields: Fields
-    end: Delimiter
+    stop: int  # where its body ends
+    end: Delimiter  # the one that ended it
 
 
 class _Scan:
@@ -65,15 +66,16 @@ class _Scan:
         self._head = head
         self._shift = len(head)  # from offsets in `data` to offsets in the message
         self._open = OpenBoundaries(data, len(data))
-        self._end = Delimiter(len(data), MESSAGE_END, len(data), closing=False)
         self._parts: list[Part] = []
         self._depth = 0
         self._written = 0  # octets of BODYSTRUCTURE so far
 
     def result(self) -> Structure:
-        body = 0 if self._head else self._body_of(0, len(self._data))
-        header = self._head or self._data[:body]
-        message = self._entity(-self._shift, body, header, self._end, PLAIN_TEXT)
+        end = self._open.message_end
+        if self._head:
+            message = self._entity(-self._shift, 0, self._head, end, PLAIN_TEXT)
+        else:
+            message = self._from(0, end, PLAIN_TEXT)
         return Structure(
             envelope=envelope(message.fields),
             structure=message.structure,
@@ -84,25 +86,37 @@ class _Scan:
             date=parse_date(value_of(message.fields, b"date")),
         )
 
-    def _part(self, start: int, default: MediaType) -> _Entity:
-        """Scan the part of a multipart that begins here, to the delimiter that ends it."""
-        end = self._open.next(start - 1)
-        body = self._body_of(start, end.at)
+    def _from(self, start: int, end: Delimiter, default: MediaType) -> _Entity:
+        """Scan what begins with a header here. `end` is the next delimiter of the multiparts around it."""
+        body = self._body_of(start, end.line)
+        if body < 0:
+            return self._entity(start, end.line, self._data[start : end.line], end, default, broken_off=True)
         return self._entity(start, body, self._data[start:body], end, default)
 
-    def _entity(self, start: int, body: int, header: bytes, end: Delimiter, default: MediaType) -> _Entity:
-        """Scan what has this header. `end` is the next delimiter of the multiparts around it."""
+    def _entity(
+        self,
+        start: int,
+        body: int,
+        header: bytes,
+        end: Delimiter,
+        default: MediaType,
+        *,
+        broken_off: bool = False,
+    ) -> _Entity:
+        """Scan what has this header. broken_off: a delimiter, or the message's end, came before the blank line."""
         fields = read_fields(header)
         media = media_type(fields, default)
         place = len(self._parts)
         self._parts.append(_PLACEHOLDER)
-        kind, entity = self._inside(media, fields, body, end)
-        stop = max(entity.end.at, body)
+        kind, entity = self._inside(media, fields, body, end, broken_off)
         inside = len(self._parts) - place - 1
-        self._parts[place] = Part(start + self._shift, body + self._shift, stop + self._shift, inside, kind)
+        shift = self._shift
+        self._parts[place] = Part(start + shift, body + shift, entity.stop + shift, inside, kind)
         return entity
 
-    def _inside(self, media: MediaType, fields: Fields, body: int, end: Delimiter) -> tuple[int, _Entity]:
+    def _inside(
+        self, media: MediaType, fields: Fields, body: int, end: Delimiter, broken_off: bool
+    ) -> tuple[int, _Entity]:
         """Take apart what is a multipart or a message, as far as the limits allow."""
         is_message = media.kind == b"message/rfc822"
         if not is_message and not media.kind.startswith(b"multipart/"):
@@ -113,12 +127,13 @@ class _Scan:
         try:
             if is_message:
                 return MESSAGE, self._message(media, fields, body, end)
-            parts, end_of_parts = self._multipart(media, body)
+            between = None if broken_off else boundary(media)
+            parts, end = ([], end) if between is None else self._multipart(media, between, body)
         finally:
             self._depth -= 1
         if not parts:
             return LEAF, self._leaf(PLAIN_TEXT, fields, body, end)
-        return MULTIPART, _Entity(multipart(media, fields, parts), fields, end_of_parts)
+        return MULTIPART, _Entity(multipart(media, fields, parts), fields, max(end.at, body), end)
 
     def _leaf(self, media: MediaType, fields: Fields, body: int, end: Delimiter) -> _Entity:
         stop = max(end.at, body)
@@ -127,42 +142,37 @@ class _Scan:
         else:
             structure = basic_part(media, fields, stop - body)
         self._written += len(structure)
-        return _Entity(structure, fields, end)
+        return _Entity(structure, fields, stop, end)
 
     def _message(self, media: MediaType, fields: Fields, body: int, end: Delimiter) -> _Entity:
-        inner_body = self._body_of(body, end.at)
-        inner = self._entity(body, inner_body, self._data[body:inner_body], end, PLAIN_TEXT)
+        inner = self._from(body, end, PLAIN_TEXT)
         inner_envelope = envelope(inner.fields)
         self._written += len(inner_envelope)
-        stop = max(inner.end.at, body)
         structure = message_part(
             media,
             fields,
-            stop - body,
-            self._lines(body, stop),
+            inner.stop - body,
+            self._lines(body, inner.stop),
             envelope=inner_envelope,
             structure=inner.structure,
         )
-        return _Entity(structure, fields, inner.end)
+        return _Entity(structure, fields, inner.stop, inner.end)
 
-    def _multipart(self, media: MediaType, body: int) -> tuple[list[bytes], Delimiter]:
-        """Scan the parts of a multipart. Gives their structures, and the delimiter that ends the multipart."""
+    def _multipart(self, media: MediaType, between: bytes, body: int) -> tuple[list[bytes], Delimiter]:
+        """Scan the parts between these boundaries. Gives their structures, and the delimiter that ends them all."""
         parts: list[bytes] = []
-        between = boundary(media)
-        if between is None:
-            return parts, self._end
         default = MESSAGE_RFC822 if media.kind == b"multipart/digest" else PLAIN_TEXT
         level = self._open.open(between)
         end = self._open.next(body - 1)
         while end.level == level and not end.closing and not self._is_full():
-            part = self._part(end.after, default)
+            part = self._from(end.after, self._open.next(end.after - 1), default)
             parts.append(part.structure)
             end = part.end
         self._open.close(level)
         if end.level == level:
-            start, rest = end.after, not end.closing
+            start, is_rest = end.after, not end.closing
             end = self._open.next(start - 1)
-            if rest:
+            if is_rest:
                 parts.append(self._entity(start, start, b"", end, UNKNOWN).structure)
         return parts, end
 
@@ -170,7 +180,7 @@ class _Scan:
         return len(self._parts) >= PARTS_MAX or self._written >= STRUCTURE_MAX
 
     def _body_of(self, start: int, stop: int) -> int:
-        """The offset behind the blank line that ends the header at `start`; `stop`, or `start`, if it has none."""
+        """The offset behind the blank line that ends the header at `start`, or -1 if there is none before `stop`."""
         data = self._data
         for line_end in (b"\r\n", b"\n"):
             body = start + len(line_end)
@@ -180,7 +190,7 @@ class _Scan:
         bare = data.find(b"\n\n", start, blank if blank >= 0 else stop)
         if bare >= 0:
             return bare + 2
-        return blank + 3 if blank >= 0 else max(start, stop)
+        return blank + 3 if blank >= 0 else -1
 
     def _lines(self, start: int, stop: int) -> int:
         if isinstance(self._data, bytes):
