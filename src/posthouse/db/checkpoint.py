@@ -27,6 +27,7 @@ class Checkpointer:
         self._files = files
         self._log = log
         self._wake = threading.Event()
+        self._running = threading.Lock()  # one checkpoint at a time: the writer waits for the thread's
         self._stopping = False
         self._thread = threading.Thread(target=self._main, name="checkpoint", daemon=True)
         self._connection: apsw.Connection | None = None
@@ -76,8 +77,9 @@ class Checkpointer:
 
     def _checkpoint(self, connection: apsw.Connection, mode: int) -> None:
         try:
-            connection.wal_checkpoint(mode=mode)
+            with self._running:
+                connection.wal_checkpoint(mode=mode)
         except apsw.BusyError:
-            pass  # another one runs
+            pass  # another process runs one
         except apsw.Error as err:  # the log keeps everything; the next run tries again
             self._log.error("checkpoint failed", err, database=self._path.name)

@@ -45,16 +45,17 @@ class WaitingUnits:
         (self.bulk if job.unit.rows > BULK_ROWS else self.urgent).append(job)
 
     def batch(self) -> list[Waiting]:
-        """The next batch: at least one unit if any waits, and never much more bulk work than one long unit."""
+        """The next batch: at least one unit if any waits, and about one long unit's worth of bulk work beside others."""
         taken: list[Waiting] = []
         octets = rows = 0
-        for waiting in (self.urgent, self.bulk):
-            while waiting and len(taken) < BATCH_UNITS:
-                octets += waiting[0].size
-                rows += waiting[0].unit.rows
-                if taken and (octets > BATCH_OCTETS or rows > UNIT_ROWS_MAX):
-                    break
-                taken.append(waiting.popleft())
+        while self.urgent and len(taken) < BATCH_UNITS:
+            octets += self.urgent[0].size
+            if taken and octets > BATCH_OCTETS:
+                break
+            taken.append(self.urgent.popleft())
+        while self.bulk and (rows == 0 or rows + self.bulk[0].unit.rows <= UNIT_ROWS_MAX):
+            rows += self.bulk[0].unit.rows
+            taken.append(self.bulk.popleft())
         return taken
 
     def __bool__(self) -> bool:
