@@ -3,14 +3,26 @@
 To add one, write the function, and give it a line in TARGETS and one in SEEDS.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 
 from posthouse.message import address
 from posthouse.message.address_list import parse_address_list
 from posthouse.message.date import format_date, parse_date, parse_internal_date
 from posthouse.message.header import Header, HeaderError, find_body
 from posthouse.message.structure import parts_of, scan, without_extensions
+from posthouse.wire.imap.append import Append
+from posthouse.wire.imap.bare import Idle
+from posthouse.wire.imap.commands import State
+from posthouse.wire.imap.engine import Answer, Command, Engine, Event, MessageData
+from posthouse.wire.imap.header_fields import select_fields
+from posthouse.wire.smtp.config import ServerConfig
+from posthouse.wire.smtp.events import AuthEnded, Closed, Content, Flush, Reset, StartTls
+from posthouse.wire.smtp.events import Event as SmtpEvent
+from posthouse.wire.smtp.server import ServerSession
+
+IMAP_MAX = 30_000  # octets: every empty line is answered, and many of them take their time
 
 
 def fuzz_header(data: bytes) -> None:
@@ -57,12 +69,69 @@ def fuzz_parts(data: bytes) -> None:
                 parts.section(numbers, text)
 
 
+def fuzz_imap(data: bytes) -> None:
+    state = tuple(State)[len(data) % len(State)]
+    data = data[:IMAP_MAX]
+    for whole, cut in zip_longest(_imap_events(data, state, len(data) + 1), _imap_events(data, state, 7)):
+        assert whole == cut
+        if isinstance(whole, Answer):
+            assert whole.status.to_bytes().count(b"\n") == 1
+
+
+def _imap_events(data: bytes, state: State, size: int) -> Iterator[Event]:
+    """What an engine gives that is fed so many octets at a time; the octets of messages are left out."""
+    engine = Engine()
+    engine.state = state
+    for at in range(0, len(data), size):
+        engine.feed(data[at : at + size])
+        while (event := engine.next_event()) is not None:
+            if isinstance(event, Command) and isinstance(event.request, Append):
+                engine.accept_message() if event.request.size % 2 else engine.refuse_message()
+            if isinstance(event, Command) and isinstance(event.request, Idle):
+                engine.expect_response()
+            if not isinstance(event, MessageData):
+                yield event
+
+
+def fuzz_header_fields(data: bytes) -> None:
+    names = frozenset({b"from", b"subject", b"x"})
+    chosen, others = select_fields(data, names, exclude=False), select_fields(data, names, exclude=True)
+    assert len(chosen) + len(others) <= len(data) + len(b"\r\n")
+    assert select_fields(others, names, exclude=False) in (b"", b"\r\n")
+
+
+def fuzz_smtp(data: bytes) -> None:
+    config = ServerConfig("mx.example.org", lmtp=len(data) % 5 == 0, starttls=True, mechanisms=("PLAIN",))
+    for whole, cut in zip_longest(_smtp_events(data, config, len(data) + 1), _smtp_events(data, config, 7)):
+        assert whole == cut
+
+
+def _smtp_events(data: bytes, config: ServerConfig, size: int) -> Iterator[SmtpEvent]:
+    """What an engine gives that is fed so many octets at a time, all answered with yes; the octets of messages are left out."""
+    session = ServerSession(config)
+    for at in range(0, len(data), size):
+        session.feed(data[at : at + size])
+        while (event := session.next_event()) is not None:
+            if isinstance(event, Flush):
+                session.data_to_send()
+                continue
+            if not isinstance(event, Content):
+                yield event
+            if isinstance(event, Closed | StartTls):
+                return
+            if not isinstance(event, Content | AuthEnded | Reset):
+                session.accept()
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "header": fuzz_header,
     "address": fuzz_address,
     "date": fuzz_date,
     "structure": fuzz_structure,
     "parts": fuzz_parts,
+    "imap": fuzz_imap,
+    "header-fields": fuzz_header_fields,
+    "smtp": fuzz_smtp,
 }
 
 _MESSAGE = (
@@ -84,4 +153,16 @@ SEEDS: dict[str, Sequence[bytes]] = {
     "date": [b"Mon, 02 Jan 2006 15:04:05 +0000 (c)", b"2 Jan 06 15:04 EST", b" 2-Jan-2006 15:04:05 -0700"],
     "structure": [_MESSAGE],
     "parts": [scan(_MESSAGE).parts, scan(b"").parts],
+    "imap": [
+        b'a LOGIN {3}\r\nann "p\\"w"\r\nb AUTHENTICATE PLAIN =\r\nc LIST "" {2+}\r\n%*\r\nd SELECT &AOk-\r\n',
+        b"a UID FETCH 1:*,7 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (From To)]<0.9> ENVELOPE)\r\nb FETCH 1 ALL\r\n",
+        b'a APPEND x (\\Seen k) " 1-Feb-2024 03:04:05 +0100" {11+}\r\nSubject: x\n\r\nb APPEND y {2+}\r\nab\r\nc IDLE\r\nDONE\r\n',
+        b"a STORE 1 +FLAGS.SILENT (\\Seen)\r\nb STATUS x (UNSEEN)\r\nc NOOP\nd LOGIN {999999+}\r\ne LOGIN {70000}\r\nf CLOSE\r\n",
+    ],
+    "header-fields": [_MESSAGE, b"From : a\r\n b\r\nno field\r\nX:\r\n\r\n"],
+    "smtp": [
+        b"EHLO a\r\nMAIL FROM:<a@b.c> SIZE=9\r\nRCPT TO:<d@e.f>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\nQUIT\r\n",
+        b'LHLO a\r\nMAIL FROM:<"a b"@b.c> AUTH=a+2Bb@c\r\nRCPT TO:<@x:d@e.f>\r\nBDAT 4\r\nA: bBDAT 3 LAST\r\n\r\n\nRSET\r\n',
+        b"EHLO a\r\nAUTH PLAIN AGEAYg==\r\nNOOP\r\nVRFY x\r\nEXPN y\r\nSTARTTLS\r\nGET / HTTP/1.1\r\n\r\n",
+    ],
 }
