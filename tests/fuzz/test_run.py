@@ -37,13 +37,13 @@ def test_unknown_targets_are_named(tmp_path: Path) -> None:
     ("target", "word"),
     [
         pytest.param("lambda data: 1 // 0", "ZeroDivisionError", id="exception"),
-        pytest.param("lambda data: time.sleep(0.2)", "took 0.2 s", id="hang"),
+        pytest.param("lambda data: [None for _ in iter(int, 1) if _]", "took 0.1 s", id="hang"),
         pytest.param("lambda data: bytes(100_000_000)", "octets of memory", id="memory"),
     ],
 )
 def test_R_142_what_a_target_does_not_stand_is_kept(target: str, word: str, tmp_path: Path) -> None:
     script = (
-        "import sys, time; from tests.fuzz import run, targets; run.HANG = 0.1\n"
+        "import sys; from tests.fuzz import run, targets; run.HANG = 0.1\n"
         f"targets.TARGETS['bad'] = {target}; targets.SEEDS['bad'] = [b'seed']\n"
         "sys.argv = ['fuzz', '--seconds', '5', 'bad']; sys.exit(run.main())"
     )
