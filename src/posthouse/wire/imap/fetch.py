@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from posthouse.wire.imap.cursor import NUMBER_MAX, Cursor
 from posthouse.wire.imap.errors import LimitExceeded, ParseError
@@ -11,6 +12,8 @@ from posthouse.wire.imap.sequence import SequenceSet, parse_set
 from posthouse.wire.imap.strings import astring
 
 ITEMS_MAX = 250  # items of one FETCH; each may be a whole message
+KNOWN = 256  # lists of items that are kept as they were parsed
+KNOWN_MAX = 256  # octets of such a list
 
 
 class Attribute(Enum):
@@ -91,8 +94,8 @@ def parse_fetch(cursor: Cursor, *, by_uid: bool = False) -> Fetch:
     cursor.space()
     messages = parse_set(cursor)
     cursor.space()
-    items = _items(cursor)
-    cursor.end()
+    text = cursor.data[cursor.at :]
+    items = _known_items(text) if len(text) <= KNOWN_MAX else _items(text)
     return Fetch(messages, items, by_uid)
 
 
@@ -100,9 +103,18 @@ def parse_uid_fetch(cursor: Cursor) -> Fetch:
     return parse_fetch(cursor, by_uid=True)
 
 
-def _items(cursor: Cursor) -> tuple[Item, ...]:
-    if not cursor.skip(b"("):
-        return _macro_or_item(cursor)
+def _items(text: bytes) -> tuple[Item, ...]:
+    """What stands behind the sequence set."""
+    cursor = Cursor(text)
+    items = _list(cursor) if cursor.skip(b"(") else _macro_or_item(cursor)
+    cursor.end()
+    return items
+
+
+_known_items = lru_cache(KNOWN)(_items)  # a client asks for the same few lists again and again
+
+
+def _list(cursor: Cursor) -> tuple[Item, ...]:
     items = [_item(cursor)]
     while cursor.skip(b" "):
         items.append(_item(cursor))

@@ -7,6 +7,7 @@ import pytest
 
 from posthouse.framework.interfaces.storage import StorageError
 from posthouse.modules.endpoint.imap.output import PIECE
+from posthouse.modules.endpoint.imap.session import ERRORS_MAX
 from posthouse.net.connection import WRITE_BUFFER
 from posthouse.testing.imap import ImapServer
 from posthouse.testing.storage import FakeStorage
@@ -156,6 +157,19 @@ async def test_R_103_R_104_before_login_nothing_is_gathered(in_memory: ImapServe
     assert await client.line() == b"* BYE Line is too long"
     again = await in_memory.login("ann", "INBOX")
     assert (await again.run("NOOP")).is_ok
+
+
+async def test_a_stranger_that_talks_nonsense_is_sent_away(in_memory: ImapServer) -> None:
+    client = await in_memory.connect()
+    await client.line()
+    client.send(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"\r\n" * 30)
+    lines = await client.rest()
+    assert lines[:2] == [b"GET BAD Expected an atom", b"* BAD Expected a space"]
+    assert lines[-1] == b"* BYE Too many errors"
+    assert len(lines) == ERRORS_MAX + 1
+    user = await in_memory.login("ann")
+    for _ in range(ERRORS_MAX + 1):
+        assert (await user.run("NONSENSE")).tagged == b"BAD Unknown command"
 
 
 async def test_many_sessions_end_without_a_trace(in_memory: ImapServer) -> None:

@@ -17,6 +17,7 @@ async def noop(_: "Session", __: Noop) -> Completion:
 
 
 async def logout(session: "Session", _: Logout) -> Completion:
+    session.open(None)  # nothing is news to a client that leaves
     session.out.write(bye("Closing connection").to_bytes())
     return Completion(then=session.end)
 

@@ -30,14 +30,10 @@ class MessageWriter:
     """
 
     def __init__(self, content: Content, out: Output) -> None:
-        """Raises BrokenMessage."""
         self._content = content
         self._out = out
         self._waiting: list[bytes] = []
-        try:
-            self._parts: Parts = parts_of(content.parts)
-        except ValueError as err:
-            raise BrokenMessage from err
+        self._known_parts: Parts | None = None
 
     async def write(self, number: int, values: Sequence[bytes | Section]) -> None:
         """Write the response: attributes as they are given, sections with their octets.
@@ -76,7 +72,7 @@ class MessageWriter:
     async def _find(self, section: Section) -> bytes | _Stretch | None:
         """What is asked for: octets, or where they are. None: the message has no such part."""
         is_selecting = section.text in _SELECTING
-        place = self._parts.section(section.parts, b"HEADER" if is_selecting else section.text.value.encode())
+        place = self._place(section.parts, Text.HEADER if is_selecting else section.text)
         if place is None:
             return None
         offset, length = place
@@ -88,6 +84,17 @@ class MessageWriter:
             return _Stretch(offset, length)
         skipped = min(section.partial.offset, length)
         return _Stretch(offset + skipped, min(section.partial.length, length - skipped))
+
+    def _place(self, parts: Sequence[int], text: Text) -> tuple[int, int] | None:
+        """Offset and length of a section. Raises BrokenMessage."""
+        if not parts and text is Text.ALL:  # the most common, and the table of parts need not be read for it
+            return 0, self._content.size
+        if self._known_parts is None:
+            try:
+                self._known_parts = parts_of(self._content.parts)
+            except ValueError as err:
+                raise BrokenMessage from err
+        return self._known_parts.section(parts, text.value.encode())
 
     async def _read(self, offset: int, length: int) -> bytes:
         """Exactly these octets. NUL, which no IMAP string can hold, becomes 0x80. Raises BrokenMessage."""

@@ -18,6 +18,7 @@ from posthouse.wire.imap.engine import Answer, Command, Continue, Engine, Event,
 from posthouse.wire.imap.response import Condition, bye
 
 COMMANDS_IN_A_ROW = 32  # of one client, before others have their turn
+ERRORS_MAX = 20  # lines that are no command, of a client that has not logged in
 
 
 class _Farewell(Exception):
@@ -41,6 +42,7 @@ class Session:
         self._is_woken = False
         self._is_over = False
         self._commands = 0
+        self._errors = 0  # before the login
 
     async def run(self) -> None:
         """Serve the client to its end."""
@@ -140,11 +142,18 @@ class Session:
             await self._run_command(event)
         else:
             assert isinstance(event, Answer)  # the others come only where a command has asked for them
-            self.out.write(event.status.to_bytes())
+            self._answer(event)
         self._extend_deadline()
         self._commands += 1
         if self._commands % COMMANDS_IN_A_ROW == 0:
             await asyncio.sleep(0)
+
+    def _answer(self, answer: Answer) -> None:
+        """Say what the engine has to say. A stranger that talks nonsense is sent away: it may speak another protocol."""
+        self.out.write(answer.status.to_bytes())
+        self._errors += self.account is None
+        if self._errors >= ERRORS_MAX and self.account is None:
+            raise _Farewell("Too many errors")
 
     async def _run_command(self, command: Command) -> None:
         completion = await self._completion(command)
