@@ -68,9 +68,7 @@ def test_any_text_is_a_path_or_refused(text: str) -> None:
     except PathError:
         return
     assert text.endswith(rest)
-    local_part, _, domain = address.rpartition("@")
-    assert local_part
-    assert domain
+    assert "@" in address[1:-1]  # a domain is not validated: it may hold one too
 
 
 @pytest.mark.parametrize("text", ["<" + "@a," * 1300, '<"' + "\\a" * 2000, "<" + "a" * 4000, "@" * 4000])

@@ -118,7 +118,7 @@ class ServerSession:
         except LineTooLong:
             return self._fatal(replies.LINE_TOO_LONG)
         except BareNewline:
-            return self._fatal(replies.BARE_NEWLINE)
+            return self._fatal(replies.NO_SMTP if self._is_other_protocol() else replies.BARE_NEWLINE)
         return FLUSH
 
     def data_to_send(self) -> bytes:
@@ -196,8 +196,7 @@ class ServerSession:
     def _command(self) -> _Result | None:
         line = self._input.line(self._config.line_max)
         if line is None:
-            begin = self._input.peek(OTHER_PROTOCOL_MAX)
-            return self._fatal(replies.NO_SMTP) if is_other_protocol(begin) else None
+            return self._fatal(replies.NO_SMTP) if self._is_other_protocol() else None
         try:
             return self._perform(*split_command(line))
         except BadLine as err:
@@ -416,6 +415,9 @@ class ServerSession:
         self._say(reply)
         self._step = self._nothing
         return CLOSED
+
+    def _is_other_protocol(self) -> bool:
+        return is_other_protocol(self._input.peek(OTHER_PROTOCOL_MAX))
 
     def _count_error(self, reply: bytes) -> _Result:
         self._say(reply)
