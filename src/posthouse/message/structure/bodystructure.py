@@ -14,7 +14,6 @@ from posthouse.message.structure.strings import NIL, parenthesized, string
 
 _ITEM = re.compile(rb'[^\s()"{]++|"(?:[^"\\]|\\.)*+"|\{(\d+)\}\r\n|\(')
 _END_OR_NESTED = re.compile(rb'[()]|"(?:[^"\\]|\\.)*+"|\{(\d+)\}\r\n')
-_MESSAGE = (b'"message"', b'"rfc822"')
 
 
 def text_part(media: MediaType, fields: Fields, size: int, lines: int) -> bytes:
@@ -81,27 +80,38 @@ def _place(fields: Fields) -> bytes:
 
 
 def _copy_body(structure: bytes, at: int, kept: list[bytes]) -> int:
-    """Copy the body whose parenthesis is at this offset, without extension data; gives the offset behind it."""
-    begin, at = at, at + 1
-    if structure[at : at + 1] == b"(":
-        kept.append(b"(")
-        while structure[at : at + 1] == b"(":
-            at = _copy_body(structure, at, kept)
-        begin, at = at, _behind(structure, at + 1)
-    else:
-        media_type, at = structure[at : (end := _behind(structure, at))].lower(), end + 1
-        subtype, at = structure[at : (end := _behind(structure, at))].lower(), end
-        at = _skip(structure, at, 5)  # parameters, id, description, encoding, size
-        if media_type == b'"text"':
-            at = _skip(structure, at, 1)
-        elif (media_type, subtype) == _MESSAGE:
-            at = _skip(structure, at, 1)
-            kept.append(structure[begin : at + 1])
-            begin = _copy_body(structure, at + 1, kept)
-            at = _skip(structure, begin, 1)
-    kept.append(structure[begin:at])
+    """Copy the body that begins at this offset, without extension data; gives the offset behind it."""
+    copy = _copy_multipart if structure[at + 1 : at + 2] == b"(" else _copy_single
+    end = copy(structure, at, kept)
     kept.append(b")")
-    return _list_end(structure, at)
+    return _list_end(structure, end)
+
+
+def _copy_multipart(structure: bytes, at: int, kept: list[bytes]) -> int:
+    """Copy the parts and the subtype; gives the offset behind them."""
+    kept.append(b"(")
+    at += 1
+    while structure[at : at + 1] == b"(":
+        at = _copy_body(structure, at, kept)
+    end = _skip(structure, at, 1)
+    kept.append(structure[at:end])
+    return end
+
+
+def _copy_single(structure: bytes, at: int, kept: list[bytes]) -> int:
+    """Copy all up to the size, and what text and messages have behind it; gives the offset behind that."""
+    end = _skip(structure, _behind(structure, at + 1), 1)
+    kind = structure[at + 1 : end].lower()
+    end = _skip(structure, end, 5)  # parameters, id, description, encoding, size
+    if kind.startswith(b'"text" '):
+        end = _skip(structure, end, 1)
+    elif kind == b'"message" "rfc822"':
+        body = _skip(structure, end, 1) + 1
+        kept.append(structure[at:body])
+        at = _copy_body(structure, body, kept)
+        end = _skip(structure, at, 1)
+    kept.append(structure[at:end])
+    return end
 
 
 def _skip(structure: bytes, at: int, items: int) -> int:

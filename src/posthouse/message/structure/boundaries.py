@@ -29,9 +29,7 @@ class OpenBoundaries:
         self._data = data
         self.message_end = Delimiter(end, end, MESSAGE_END, end, closing=False)
         self._lines: list[bytes] = []  # how the delimiters begin: two hyphens, boundary; outermost first
-        self._found: list[
-            int
-        ] = []  # the line end before each one's next, or a place before which it has none
+        self._found: list[int] = []  # the line end before the next of each, or a place before which is none
 
     def open(self, boundary: bytes) -> int:
         """Enter a multipart; gives its level."""

@@ -26,7 +26,7 @@ _WANTED = ADDRESSES | {
     b"content-language",
     b"content-location",
 }
-_VALUES_MAX = 100  # fields of one name that are looked at
+VALUES_MAX = 100  # fields of one name that are looked at
 
 _FIELD = re.compile(rb"(?m)^([!-9;-~]++)[ \t]*+:(.*(?:\n[ \t].*)*+)")
 
@@ -38,7 +38,7 @@ def read_fields(header: bytes) -> Fields:
         name = name.lower()
         if name in _WANTED:
             values = fields.setdefault(name, [])
-            if len(values) < _VALUES_MAX:
+            if len(values) < VALUES_MAX:
                 values.append(value)
     return fields
 

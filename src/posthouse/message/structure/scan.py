@@ -24,7 +24,7 @@ from posthouse.message.structure.fields import Fields, read_fields, value_of
 from posthouse.message.structure.parts import LEAF, MESSAGE, MULTIPART, Part, pack_parts
 
 DEPTH_MAX = 100  # multiparts and messages inside each other
-PARTS_MAX = 10_000  # parts that are taken apart
+PARTS_MAX = 10_000  # parts; after them comes what is left of each open multipart
 STRUCTURE_MAX = 1_048_576  # octets of BODYSTRUCTURE, from which on nothing more is taken apart
 MESSAGE_ID_MAX = 998  # octets that are kept: one line (RFC 5322 §2.1.1)
 _CHUNK = 262_144  # octets of a mapped file that are in memory at a time, to count lines
