@@ -138,6 +138,21 @@ class Content(Protocol):
         ...
 
 
+class CannotChange(StorageError):
+    """What must not be done to this mailbox: deleting the inbox, a name that cannot be."""
+
+    code = "CANNOT"
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The outcome of COPY and MOVE: `uids[i]` is the copy of `sources[i]` (RFC 4315 COPYUID)."""
+
+    uidvalidity: int  # of the destination
+    sources: Sequence[int]
+    uids: Sequence[int]
+
+
 class FlagChange(Enum):
     REPLACE = "FLAGS"
     ADD = "+FLAGS"
@@ -157,6 +172,7 @@ class Stored:
     modseq: int
     flags: Sequence[tuple[int, int]]
     keywords: tuple[str, ...]
+    modified: Sequence[int] = ()  # UIDs left alone: changed after `unchanged_since` (RFC 7162 §3.1.3)
 
 
 class Mailbox(Protocol):
@@ -183,9 +199,28 @@ class Mailbox(Protocol):
         ...
 
     async def store(
-        self, uids: Sequence[int], change: FlagChange, system: int, keywords: Sequence[str]
+        self,
+        uids: Sequence[int],
+        change: FlagChange,
+        system: int,
+        keywords: Sequence[str],
+        unchanged_since: int | None = None,
     ) -> Stored:
-        """Change flags. `system` are system flag bits; RECENT is never changed. Raises TooManyKeywords."""
+        """Change flags. `system` are system flag bits; RECENT is never changed. Raises TooManyKeywords.
+
+        unchanged_since: messages with a higher modseq are left alone, and told.
+        """
+        ...
+
+    async def copy(self, uids: Sequence[int], destination: str) -> Copied:
+        """Copy messages with flags and INTERNALDATE into a mailbox of the same account: all or nothing.
+
+        Those that are gone are left out. Raises NoSuchMailbox (client may create it), TooManyKeywords.
+        """
+        ...
+
+    async def move(self, uids: Sequence[int], destination: str) -> Copied:
+        """Copy and remove, atomic for each message (RFC 6851). Into the same mailbox too: new UIDs."""
         ...
 
     async def expunge(self, uids: Sequence[int]) -> Sequence[int]:
@@ -223,7 +258,23 @@ class Account(Protocol):
         ...
 
     async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
-        """With missing parents. Raises MailboxExists."""
+        """With missing parents. Raises MailboxExists, CannotChange."""
+        ...
+
+    async def delete_mailbox(self, mailbox: str) -> None:
+        """With its messages; children stay. Raises NoSuchMailbox, CannotChange for the inbox."""
+        ...
+
+    async def rename_mailbox(self, mailbox: str, name: str) -> None:
+        """With its children, atomically; missing parents of the new name are made.
+
+        Renaming the inbox moves its messages to the new mailbox and leaves it empty (RFC 3501 §6.3.5).
+        Raises NoSuchMailbox, MailboxExists, CannotChange.
+        """
+        ...
+
+    async def set_subscribed(self, mailbox: str, subscribed: bool) -> None:
+        """Raises NoSuchMailbox."""
         ...
 
 
