@@ -11,7 +11,7 @@ to fail. At the end of a test `left_open` must be empty.
 
 import asyncio
 from array import array
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from posthouse.framework.buffer import Body
@@ -23,7 +23,9 @@ from posthouse.framework.interfaces.storage import (
     SEEN,
     Appended,
     BrokenMessage,
+    CannotChange,
     Changes,
+    Copied,
     FlagChange,
     MailboxExists,
     MailboxInfo,
@@ -38,6 +40,7 @@ from posthouse.framework.interfaces.storage import (
 from posthouse.message.structure import Structure, scan
 from posthouse.testing.world import START
 
+INBOX = "INBOX"
 ROWS = 256  # rows in a chunk
 _SYSTEM = 0x1F
 
@@ -65,6 +68,7 @@ class FakeBox:
     name: str
     uidvalidity: int
     special_use: str = ""
+    subscribed: bool = True
     uidnext: int = 1
     modseq: int = 1
     messages: dict[int, FakeMessage] = field(default_factory=dict)  # by UID, ascending
@@ -98,7 +102,7 @@ class FakeStorage:
     def add_account(self, name: str) -> "FakeAccount":
         """An account with its INBOX, without any waiting."""
         account = self.accounts[name.lower()] = FakeAccount(self, name.lower())
-        account.add_mailbox("INBOX")
+        account.add_mailbox(INBOX)
         return account
 
     async def account(self, name: str) -> "FakeAccount | None":
@@ -147,11 +151,14 @@ class FakeAccount:
 
     def add(self, mailbox: str, data: bytes, flags: int = 0, received: int | None = None) -> FakeMessage:
         """A message that arrives, \\Recent, as a delivery or APPEND would bring it."""
-        box = self.boxes[mailbox]
+        when = int(START) if received is None else received
+        return self.put(self.boxes[mailbox], data, scan(data), flags, when)
+
+    def put(self, box: FakeBox, data: bytes, structure: Structure, flags: int, received: int) -> FakeMessage:
+        """A message with the next UID of a mailbox."""
         uid, box.uidnext = box.uidnext, box.uidnext + 1
         modseq = self.next_modseq(box)
-        when = int(START) if received is None else received
-        message = FakeMessage(uid, data, scan(data), flags | RECENT, when, modseq, modseq)
+        message = FakeMessage(uid, data, structure, flags | RECENT, received, modseq, modseq)
         box.messages[uid] = message
         if box.watches:
             box.changed()
@@ -170,11 +177,11 @@ class FakeAccount:
 
     async def mailboxes(self) -> Sequence[MailboxInfo]:
         await self.storage.called("mailboxes")
-        return [MailboxInfo(box.id, box.name, box.special_use, True) for box in self.boxes.values()]
+        return [MailboxInfo(box.id, box.name, box.special_use, box.subscribed) for box in self.boxes.values()]
 
     async def status(self, mailbox: str) -> MailboxStatus:
         await self.storage.called("status")
-        box = self._box(mailbox)
+        box = self.find(mailbox)
         flags = [message.flags for message in box.messages.values()]
         recent = sum(bool(value & RECENT) for value in flags)
         unseen = sum(not value & SEEN for value in flags)
@@ -182,13 +189,13 @@ class FakeAccount:
 
     async def open(self, mailbox: str) -> "FakeMailbox":
         await self.storage.called("open")
-        return FakeMailbox(self, self._box(mailbox))
+        return FakeMailbox(self, self.find(mailbox))
 
     async def append(
         self, mailbox: str, body: Body, system: int, keywords: Sequence[str], received: int | None
     ) -> Appended:
         await self.storage.called("append")
-        box = self._box(mailbox)
+        box = self.find(mailbox)
         if body.size > self.append_limit:
             raise TooBig
         flags = system & _SYSTEM | bits_of(box, keywords)
@@ -197,17 +204,52 @@ class FakeAccount:
 
     async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
         await self.storage.called("create_mailbox")
-        if mailbox in self.boxes:
+        self._make_way(mailbox)
+        self.add_mailbox(mailbox, special_use)
+
+    async def delete_mailbox(self, mailbox: str) -> None:
+        await self.storage.called("delete_mailbox")
+        box = self.find(mailbox)
+        if box.name == INBOX:
+            raise CannotChange("The inbox cannot be deleted")
+        self.remove_mailbox(box.name)
+
+    async def rename_mailbox(self, mailbox: str, name: str) -> None:
+        await self.storage.called("rename_mailbox")
+        box = self.find(mailbox)
+        if box.name == INBOX:
+            self._make_way(name)
+            _move(self, box, self.add_mailbox(name), list(box.messages))
+            return
+        below = box.name + self.storage.delimiter
+        moved = {old: name + old[len(box.name) :] for old in self.boxes if (old + self.storage.delimiter).startswith(below)}
+        if name.startswith(below) or any(new in self.boxes for new in moved.values()):
             raise MailboxExists
-        levels = mailbox.split(self.storage.delimiter)
+        self._make_way(name)
+        for old, new in moved.items():
+            self.boxes[new] = self.boxes.pop(old)
+            self.boxes[new].name = new
+            self.boxes[new].changed()
+
+    async def set_subscribed(self, mailbox: str, subscribed: bool) -> None:
+        await self.storage.called("set_subscribed")
+        self.find(mailbox).subscribed = subscribed
+
+    def _make_way(self, name: str) -> None:
+        """Make missing parents of a new mailbox. Raises MailboxExists, CannotChange."""
+        if name in self.boxes or name.upper() == INBOX:
+            raise MailboxExists
+        levels = name.split(self.storage.delimiter)
+        if not all(levels):
+            raise CannotChange("Invalid mailbox name")
         for depth in range(1, len(levels)):
             parent = self.storage.delimiter.join(levels[:depth])
             if parent not in self.boxes:
                 self.add_mailbox(parent)
-        self.add_mailbox(mailbox, special_use)
 
-    def _box(self, name: str) -> FakeBox:
-        box = self.boxes.get("INBOX" if name.upper() == "INBOX" else name)
+    def find(self, name: str) -> FakeBox:
+        """Raises NoSuchMailbox."""
+        box = self.boxes.get(INBOX if name.upper() == INBOX else name)
         if box is None:
             raise NoSuchMailbox
         return box
@@ -264,11 +306,18 @@ class FakeMailbox:
         return FakeContent(message)
 
     async def store(
-        self, uids: Sequence[int], change: FlagChange, system: int, keywords: Sequence[str]
+        self,
+        uids: Sequence[int],
+        change: FlagChange,
+        system: int,
+        keywords: Sequence[str],
+        unchanged_since: int | None = None,
     ) -> Stored:
         box = await self._called("store")
         bits = system & _SYSTEM | bits_of(box, keywords)
-        found = [box.messages[uid] for uid in uids if uid in box.messages]
+        there = [box.messages[uid] for uid in uids if uid in box.messages]
+        modified = [m.uid for m in there if unchanged_since is not None and m.modseq > unchanged_since]
+        found = [message for message in there if message.uid not in modified]
         new = {message.uid: _changed(message.flags, change, bits) for message in found}
         different = [message for message in found if new[message.uid] != message.flags]
         if different:
@@ -276,13 +325,21 @@ class FakeMailbox:
             for message in different:
                 message.flags, message.modseq = new[message.uid], modseq
             box.changed()
-        return Stored(box.modseq, list(new.items()), tuple(box.keywords))
+        return Stored(box.modseq, list(new.items()), tuple(box.keywords), modified)
+
+    async def copy(self, uids: Sequence[int], destination: str) -> Copied:
+        box = await self._called("copy")
+        return _copy(self._account, box, self._account.find(destination), uids)
+
+    async def move(self, uids: Sequence[int], destination: str) -> Copied:
+        box = await self._called("move")
+        return _move(self._account, box, self._account.find(destination), uids)
 
     async def expunge(self, uids: Sequence[int]) -> Sequence[int]:
         box = await self._called("expunge")
         wanted = set(uids)
         gone = [uid for uid, m in box.messages.items() if uid in wanted and m.flags & DELETED]
-        self._remove(box, gone)
+        _remove(self._account, box, gone)
         return gone
 
     def watch(self, changed: Callable[[], None]) -> "_Watch":
@@ -295,15 +352,6 @@ class FakeMailbox:
         if self._box.is_gone:
             raise NoSuchMailbox
         return self._box
-
-    def _remove(self, box: FakeBox, uids: Iterable[int]) -> None:
-        gone = dict.fromkeys(uids)
-        if gone:
-            modseq = self._account.next_modseq(box)
-            for uid in gone:
-                del box.messages[uid]
-                box.expunged[uid] = modseq
-            box.changed()
 
 
 class FakeContent:
@@ -349,6 +397,36 @@ def bits_of(box: FakeBox, keywords: Sequence[str]) -> int:
         raise TooManyKeywords
     box.keywords += new
     return sum(1 << KEYWORD_SHIFT + box.keywords.index(keyword) for keyword in dict.fromkeys(keywords))
+
+
+def _copy(account: FakeAccount, box: FakeBox, into: FakeBox, uids: Sequence[int]) -> Copied:
+    found = [box.messages[uid] for uid in uids if uid in box.messages]
+    names = dict(enumerate(box.keywords, KEYWORD_SHIFT))
+    flags = [
+        message.flags & _SYSTEM
+        | bits_of(into, [name for bit, name in names.items() if message.flags >> bit & 1])
+        for message in found
+    ]
+    copies = [
+        account.put(into, message.data, message.structure, value, message.received)
+        for message, value in zip(found, flags, strict=True)
+    ]
+    return Copied(into.uidvalidity, [message.uid for message in found], [copy.uid for copy in copies])
+
+
+def _move(account: FakeAccount, box: FakeBox, into: FakeBox, uids: Sequence[int]) -> Copied:
+    copied = _copy(account, box, into, uids)
+    _remove(account, box, copied.sources)
+    return copied
+
+
+def _remove(account: FakeAccount, box: FakeBox, uids: Sequence[int]) -> None:
+    if uids:
+        modseq = account.next_modseq(box)
+        for uid in uids:
+            del box.messages[uid]
+            box.expunged[uid] = modseq
+        box.changed()
 
 
 def _changed(flags: int, change: FlagChange, bits: int) -> int:
