@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from posthouse.db import sqlite
-from posthouse.db.errors import Refused
+from posthouse.db.errors import DatabaseError, Refused
 from posthouse.db.files import Files
 from posthouse.db.sqlite import Schema, check, connect, prepare
 
@@ -60,7 +60,7 @@ def test_migrations_run_from_each_earlier_version(path: Path) -> None:
 def test_a_failed_migration_changes_nothing(path: Path) -> None:
     prepare(path, FIRST, FILES)
     broken = Schema(FIRST.name, FIRST.application_id, (*FIRST.migrations, "DROP TABLE a; SELECT nonsense"))
-    with pytest.raises(apsw.SQLError):
+    with pytest.raises(DatabaseError, match="no such column"):
         prepare(path, broken, FILES)
     check(path, FIRST, FILES)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import apsw
 
-from posthouse.db.errors import Refused
+from posthouse.db.errors import DatabaseError, Refused, translated
 from posthouse.db.files import PRIVATE_FOLDER, Files
 from posthouse.db.lock import WriteLock
 
@@ -56,7 +56,7 @@ def connect(
 def prepare(path: Path, schema: Schema, files: Files) -> None:
     """Make the database, or bring its schema to this version; safe in several processes at once.
 
-    Raises Refused for a database that is not ours, of a newer version, or damaged.
+    Raises Refused for a database that is not ours, of a newer version, or damaged; DatabaseError, OSError.
     """
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     lock = WriteLock(path, files)
@@ -70,14 +70,14 @@ def prepare(path: Path, schema: Schema, files: Files) -> None:
             finally:
                 connection.close()
             files.fsync_folder(path.parent)
-    except (apsw.NotADBError, apsw.CorruptError) as err:
-        raise _damaged(path, err) from err
+    except apsw.Error as err:
+        raise _failure(path, err) from err
     finally:
         lock.close()
 
 
 def check(path: Path, schema: Schema, files: Files) -> None:
-    """See that a database can be worked with. Raises Refused for another version, and for damage.
+    """See that a database can be worked with. Raises Refused for another version, and for damage; DatabaseError.
 
     Small databases are read through; damage in a large one shows when it is met, as a failure of that operation.
     """
@@ -93,8 +93,8 @@ def check(path: Path, schema: Schema, files: Files) -> None:
                     raise _damaged(path, found)
         finally:
             connection.close()
-    except (apsw.NotADBError, apsw.CorruptError) as err:
-        raise _damaged(path, err) from err
+    except apsw.Error as err:
+        raise _failure(path, err) from err
 
 
 def _migrate(connection: apsw.Connection, path: Path, schema: Schema) -> None:
@@ -149,6 +149,13 @@ def _other_version(path: Path, version: int, schema: Schema) -> Refused:
     else:
         text = f"{path} has schema {version}, but {schema.version} is needed: it was not prepared"
     return Refused(text)
+
+
+def _failure(path: Path, error: apsw.Error) -> DatabaseError:
+    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+        return _damaged(path, error)
+    known = translated(error)
+    return type(known)(f"{path}: {known}")
 
 
 def _damaged(path: Path, reason: object) -> Refused:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from posthouse.core.errors import MailError
 from posthouse.db.dsn import parse_sqlite_dsn
 from posthouse.db.errors import DatabaseError
+from posthouse.db.files import Files
 from posthouse.db.mail import units
 from posthouse.db.mail.database import MailDatabase
 from posthouse.db.mail.units import DELIMITER
@@ -123,7 +124,7 @@ class ImapSql(Module):
     delimiter = DELIMITER
     commit_order = 2
 
-    def __init__(self, settings: Settings, context: Context) -> None:
+    def __init__(self, settings: Settings, context: Context, files: Files | None = None) -> None:
         self._settings = settings
         self._context = context
         self._log = context.log
@@ -145,6 +146,7 @@ class ImapSql(Module):
                 cache=settings.sqlite3_cache_size or WRITER_CACHE,
                 busy_timeout=settings.sqlite3_busy_timeout / 1000,
             ),
+            files=files,
         )
         self._recipients = Recipients(
             self._db, settings.delivery_normalize, settings.delivery_map, context.module
