@@ -4,6 +4,7 @@ async with serving_smtp(fake, 'hostname mx.example.org', target=KeptTarget()) as
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from posthouse.testing.target import KeptTarget
 from posthouse.testing.world import FakeWorld
 
 ADDRESS = "tcp://127.0.0.1:25"  # as it is configured; the real port is another
+PATIENCE = 20.0  # seconds: only ever reached by a failing test
 DEFAULTS = {"hostname": "mx.example.org", "tls": "off", "deliver_to": "dummy"}
 
 
@@ -41,6 +43,42 @@ class KnownUsers:
             raise InvalidCredentials("wrong password")
 
 
+class Talk:
+    """A client's connection, from behind the greeting."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def say(self, *lines: str) -> str:
+        """Send lines; gives the reply to the last of them."""
+        self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
+        reply = ""
+        for _ in lines:
+            reply = await self.hear()
+        return reply
+
+    async def hear(self) -> str:
+        """The next reply, its lines parted by LF. Raises EOFError when there is none."""
+        lines = []
+        while True:
+            line = (await asyncio.wait_for(self.reader.readline(), PATIENCE)).decode()
+            if not line.endswith("\r\n"):
+                raise EOFError
+            lines.append(line[:-2])
+            if line[3:4] != "-":
+                return "\n".join(lines)
+
+    async def to_data(self, *recipients: str) -> None:
+        """Greet, and begin a message."""
+        rcpt = [f"RCPT TO:<{recipient}>" for recipient in recipients or ("bob@example.org",)]
+        reply = await self.say("EHLO client.example", "MAIL FROM:<ann@example.net>", *rcpt, "DATA")
+        assert reply.startswith("354"), reply
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """endpoint: running. port: of its first address."""
@@ -48,6 +86,17 @@ class Served:
     endpoint: SmtpEndpoint
     fake: FakeWorld
     port: int
+
+    @asynccontextmanager
+    async def talk(self) -> AsyncIterator[Talk]:
+        """A connection that was greeted; at its end it is cut."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        talk = Talk(reader, writer)
+        try:
+            assert (await talk.hear()).startswith("220 ")
+            yield talk
+        finally:
+            writer.transport.abort()
 
 
 def smtp_settings(

@@ -47,6 +47,11 @@ class SmtpEndpoint(Module):
         self._server = Server(context.log)
         self._sessions: set[Session] = set()
 
+    @property
+    def session_count(self) -> int:
+        """Connections that are served now."""
+        return self._server.session_count
+
     async def prepare(self) -> None:
         """Make the directory for large bodies, and clear it of what a crash has left."""
         if self._settings.buffer.directory is None:
@@ -58,12 +63,12 @@ class SmtpEndpoint(Module):
 
     async def start(self) -> None:
         """Listen. Logs `listening on ADDR` for each address."""
-        tls = self._settings.tls
-        for address in self.addresses:
-            listener = self._context.world.listeners.take(address.text)
-            context = tls.context() if tls is not None and address.is_tls else None
-            await self._server.listen(listener, self._serve, context)
-            self._context.log.info(f"listening on {address.text}")
+        try:
+            for address in self.addresses:
+                await self._listen(address)
+        except BaseException:
+            self._server.close_listeners()
+            raise
 
     async def stop(self) -> None:
         """Accept no more, let transactions end for a moment, then end all sessions."""
@@ -75,6 +80,13 @@ class SmtpEndpoint(Module):
                 session.end()
             await self._server.wait(COMMIT_MAX)
         await self._server.cancel()
+
+    async def _listen(self, address: Address) -> None:
+        tls = self._settings.tls
+        context = tls.context() if tls is not None and address.is_tls else None
+        listener = self._context.world.listeners.take(address.text)
+        await self._server.listen(listener, self._serve, context)
+        self._context.log.info(f"listening on {address.text}")
 
     async def _serve(self, stream: Stream) -> None:
         session = Session(self._service, stream)

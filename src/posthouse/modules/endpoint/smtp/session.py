@@ -38,6 +38,11 @@ NOT_AUTHENTICATED: Final = Reply(502, (5, 7, 0), "Please authenticate first")
 INVALID_CREDENTIALS: Final = Reply(535, (5, 7, 8), "Invalid credentials")
 AUTH_UNAVAILABLE: Final = Reply(454, (4, 7, 0), "Temporary authentication failure")
 
+TAR_PIT_AFTER: Final = (
+    100  # refused recipients of a session; who guesses addresses has to wait for each further one
+)
+TAR_PIT: Final = 1.0  # seconds
+
 
 class Over(Exception):
     """The session is over; everything has been said."""
@@ -204,7 +209,10 @@ class Session:
 
     async def _rcpt(self, event: Rcpt) -> None:
         assert self._transaction is not None
-        self._answer(await self._transaction.add_recipient(event.recipient))
+        refusal = await self._transaction.add_recipient(event.recipient)
+        if refusal is not None and self._tally.refused_recipients > TAR_PIT_AFTER:
+            await asyncio.sleep(TAR_PIT)
+        self._answer(refusal)
 
     async def _content(self, event: Content) -> None:
         assert self._transaction is not None

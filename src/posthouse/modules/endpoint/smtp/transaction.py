@@ -25,7 +25,8 @@ RECIPIENT_UNUSABLE: Final = Reply(501, (5, 1, 2), "Unable to normalize the recip
 class Tally:
     """What a session has done wrong so far, so that a flood of it fills no log."""
 
-    recipient_errors: int = 0  # that were logged
+    refused_recipients: int = 0
+    recipient_errors: int = 0  # those that were logged
     repeated_sender_errors: int = 0  # recipients refused for their sender, again
     message_id: str = ""  # of the last of these
 
@@ -96,6 +97,7 @@ class Transaction:
                 return self._refusal
         error = await attempt(self._add(recipient))
         if error is not None:
+            self._tally.refused_recipients += 1
             self._log_recipient_error(error, recipient)
             return self._reply(error)
         self._recipients.append(recipient)
