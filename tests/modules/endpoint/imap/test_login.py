@@ -16,6 +16,7 @@ from posthouse.core.errors import BUSY, MailError
 from posthouse.framework import normalize
 from posthouse.framework.config.node import ConfigError
 from posthouse.framework.interfaces.auth import AuthUnavailable
+from posthouse.modules.endpoint.imap import endpoint
 from posthouse.modules.endpoint.imap.service import Timeouts
 from posthouse.testing.imap import PATIENCE, TLS_ADDRESS, ImapServer, OnePassword
 from posthouse.testing.storage import FakeStorage
@@ -335,6 +336,23 @@ async def test_implicit_tls(
         client = await server.connect(certificates.client)
         assert b" AUTH=PLAIN SPECIAL-USE]" in await client.line()
         assert (await client.run("LOGIN ann secret")).is_ok
+
+
+async def test_stopping_does_not_wait_for_clients_of_tls(
+    tmp_path: Path,
+    memory: FakeStorage,
+    fake: FakeWorld,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoint, "STOP_TIMEOUT", 10 * PATIENCE)
+    async with ImapServer(tmp_path, memory, fake=fake, tls=certificates, address=TLS_ADDRESS) as server:
+        client = await server.connect(certificates.client)
+        await client.line()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it answers no close_notify
+        await asyncio.wait_for(server.endpoint.stop(), PATIENCE)
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # asyncio's transports have it
+        assert await client.rest() == [b"* BYE Server shutting down"]
 
 
 # --- configuration

@@ -30,17 +30,21 @@ _Value = Callable[[FlagText, int, MessageRow], bytes]
 
 
 async def fetch(session: "Session", request: Fetch) -> Completion:
-    selected = opened(session)
+    return await respond(session.out, opened(session), request)
+
+
+async def respond(out: Output, selected: Selected, request: Fetch) -> Completion:
+    """Write what is asked for. Raises StorageError."""
     items = request.items
     if request.by_uid and _UID not in items:  # RFC 3501 §6.4.8
         items = (*items, _UID)
     found = selected.places(request.messages, by_uid=request.by_uid)
     if items in _IN_MEMORY:
-        await _from_memory(session.out, selected, found, items)
+        await _from_memory(out, selected, found, items)
     elif not any(isinstance(item, Section) for item in items):
-        await _from_rows(session.out, selected, found, items)
+        await _from_rows(out, selected, found, items)
     else:
-        return await _Sections(session.out, selected, items, by_uid=request.by_uid).fetch(found)
+        return await _Sections(out, selected, items, by_uid=request.by_uid).fetch(found)
     return DONE
 
 

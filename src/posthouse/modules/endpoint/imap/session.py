@@ -53,7 +53,7 @@ class Session:
             await self.out.send()
         except _Farewell as end:
             self._say_bye(str(end))
-        except ConnectionLost:
+        except (ConnectionLost, Interrupted):  # Interrupted: by `shut_down`
             pass
         except CutOff as err:
             if self.service.io_errors:
@@ -64,10 +64,11 @@ class Session:
             raise  # the group of sessions logs it
 
     def shut_down(self) -> None:
-        """The server stops: say so, and close. Called while `run` waits for something."""
+        """The server stops: say so, and close. Called while `run` waits for something, which need not come any more."""
         self._is_over = True
         self._say_bye("Server shutting down")
         self.stream.close()
+        self.stream.interrupt()
 
     # --- for the commands
 
