@@ -1,5 +1,6 @@
 """Opening SQLite databases: pragmas, refusal of what is not ours, schema and its migrations."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,6 @@ BUSY_TIMEOUT: Final = 5.0  # seconds: a backstop behind the write lock, for writ
 READER_BUSY_TIMEOUT: Final = 0.1  # readers wait for nobody in WAL mode, but while a crashed log is recovered
 CHECKED_AT_START: Final = 16 * 1024 * 1024  # octets: larger databases are not read through at each start
 MADDY_TABLES: Final = frozenset({"mboxes", "schema_version"})
-_HEADER: Final = 100  # octets of a database's header
-_APPLICATION_ID: Final = slice(68, 72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def prepare(path: Path, schema: Schema, files: Files) -> None:
     try:
         with lock.held():
             _refuse_foreign(path, schema)
-            files.close(files.open(path, os.O_RDWR | os.O_CREAT))  # private, which SQLite's own files inherit
+            _make_private(path, files)
             connection = connect(path, files, busy_timeout=BUSY_TIMEOUT)
             try:
                 _migrate(connection, path, schema)
@@ -97,6 +96,15 @@ def check(path: Path, schema: Schema, files: Files) -> None:
         raise _failure(path, err) from err
 
 
+def _make_private(path: Path, files: Files) -> None:
+    """A new file is for the service user only; SQLite's other files inherit that.
+
+    One that exists is not touched: closing any descriptor of it would end all locks that this process has on it.
+    """
+    with contextlib.suppress(FileExistsError):
+        files.close(files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+
+
 def _migrate(connection: apsw.Connection, path: Path, schema: Schema) -> None:
     version = connection.pragma("user_version")
     if version > schema.version:
@@ -121,10 +129,6 @@ def _refuse_foreign(path: Path, schema: Schema) -> None:
     wal = path.with_name(path.name + "-wal")
     has_wal = wal.exists() and wal.stat().st_size > 0
     if not path.exists() or (path.stat().st_size == 0 and not has_wal):
-        return
-    with path.open("rb") as file:
-        header = file.read(_HEADER)
-    if int.from_bytes(header[_APPLICATION_ID], "big") == schema.application_id:
         return
     mode = "mode=ro" if has_wal else "immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
