@@ -222,7 +222,11 @@ class FakeAccount:
             _move(self, box, self.add_mailbox(name), list(box.messages))
             return
         below = box.name + self.storage.delimiter
-        moved = {old: name + old[len(box.name) :] for old in self.boxes if (old + self.storage.delimiter).startswith(below)}
+        moved = {
+            old: name + old[len(box.name) :]
+            for old in self.boxes
+            if (old + self.storage.delimiter).startswith(below)
+        }
         if name.startswith(below) or any(new in self.boxes for new in moved.values()):
             raise MailboxExists
         self._make_way(name)
@@ -237,7 +241,7 @@ class FakeAccount:
 
     def _make_way(self, name: str) -> None:
         """Make missing parents of a new mailbox. Raises MailboxExists, CannotChange."""
-        if name in self.boxes or name.upper() == INBOX:
+        if name in self.boxes or name.encode().upper() == b"INBOX":
             raise MailboxExists
         levels = name.split(self.storage.delimiter)
         if not all(levels):
@@ -249,7 +253,7 @@ class FakeAccount:
 
     def find(self, name: str) -> FakeBox:
         """Raises NoSuchMailbox."""
-        box = self.boxes.get(INBOX if name.upper() == INBOX else name)
+        box = self.boxes.get(INBOX if name.encode().upper() == b"INBOX" else name)
         if box is None:
             raise NoSuchMailbox
         return box

@@ -296,6 +296,8 @@ def test_R_101_a_literal_that_is_too_large_is_read_and_dropped(size: int) -> Non
         pytest.param(b"a SELECT {4294967296+}\r\n", State.SELECTED, id="after login"),
         pytest.param(b"a SELECT {%d+}\r\n" % 10**39, State.SELECTED, id="40 digits"),
         pytest.param(b"a APPEND x {%d+}\r\n" % 10**39, State.SELECTED, id="message"),
+        pytest.param(b"a SELECT {%d+}\r\n" % 10**100, State.SELECTED, id="100 digits"),
+        pytest.param(b"a SELECT {%b5+}\r\n" % (b"0" * 100), State.SELECTED, id="zeros"),
         pytest.param(b"a X{4294967296+}\r\n", State.SELECTED, id="where no literal belongs"),
         pytest.param(b"a X {4294967296+}\n", State.SELECTED, id="with a bare LF"),
     ],

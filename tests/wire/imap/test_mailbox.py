@@ -30,6 +30,10 @@ def test_the_inbox_has_no_case(octets: bytes) -> None:
     assert parse_mailbox(Cursor(octets)) == "INBOX"
 
 
+def test_letters_that_only_look_like_the_inbox_are_others() -> None:
+    assert decode_mailbox(to_utf7("ınbox")) == "ınbox"  # its upper case is INBOX
+
+
 @pytest.mark.parametrize(
     "octets",
     [

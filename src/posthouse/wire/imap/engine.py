@@ -402,7 +402,7 @@ def _announced(line: bytes) -> int | None:
     if not line.endswith((b"}\r\n", b"}\n")):
         return None
     tail = line[-_MARKER_MAX:]
-    digits = tail[tail.rfind(b"{") + 1 : tail.rfind(b"}")].removesuffix(b"+")
-    if not digits.isdigit() or b"{" not in tail:
+    _, brace, digits = tail[: tail.rindex(b"}")].removesuffix(b"+").rpartition(b"{")
+    if not digits.isdigit() or not (brace or len(line) > len(tail)):
         return None
     return int(digits) if len(digits) <= _DIGITS_MAX else _HUGE

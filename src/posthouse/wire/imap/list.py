@@ -38,7 +38,7 @@ class Pattern:
     def matches(self, name: str) -> bool:
         if self._text == "*":
             return True
-        if name == INBOX and self._text.upper() == INBOX:  # case does not matter (RFC 3501 §5.1)
+        if name == INBOX and self._text.encode().upper() == b"INBOX":  # case does not matter (RFC 3501 §5.1)
             return True
         reached = self._skip_wildcards(1)
         for character in name:

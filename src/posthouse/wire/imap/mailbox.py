@@ -23,8 +23,9 @@ def parse_mailbox(cursor: Cursor) -> str:
 
 def decode_mailbox(octets: bytes) -> str:
     """A name from the wire. Raises ParseError for controls, octets over 127 and what is no modified UTF-7."""
-    name = from_utf7(octets)
-    return INBOX if name.upper() == INBOX else name
+    return (
+        INBOX if octets.upper() == b"INBOX" else from_utf7(octets)
+    )  # only of ASCII letters the case does not matter
 
 
 def encode_mailbox(name: str) -> bytes:

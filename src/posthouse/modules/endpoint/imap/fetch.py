@@ -15,13 +15,11 @@ from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.modules.endpoint.imap.output import Output
 from posthouse.modules.endpoint.imap.sections import MessageWriter
 from posthouse.modules.endpoint.imap.select import opened
-from posthouse.modules.endpoint.imap.selected import Places, Selected
+from posthouse.modules.endpoint.imap.selected import LINES, Places, Selected
 from posthouse.wire.imap.fetch import Attribute, Fetch, Item, Section
 
 if TYPE_CHECKING:
     from posthouse.modules.endpoint.imap.session import Session
-
-LINES = 1000  # that are formatted at a time
 
 _FLAGS, _UID = Attribute.FLAGS, Attribute.UID
 _IN_MEMORY = frozenset({(_FLAGS,), (_UID,), (_FLAGS, _UID), (_UID, _FLAGS)})
@@ -158,5 +156,4 @@ class _Sections:
         if self._seen:
             uids, self._seen = self._seen, []
             places = await self._selected.store(uids, FlagChange.ADD, SEEN, (), silent=False)
-            self._out.write(self._selected.flag_lines(places, with_uid=self._by_uid))
-            await self._out.relieve()
+            await self._out.write_all(self._selected.flag_lines(places, with_uid=self._by_uid))

@@ -1,7 +1,7 @@
 """What goes to a client: gathered, sent in pieces, and only as fast as it is read."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from posthouse.net.connection import ConnectionLost, Stream
 
@@ -32,6 +32,12 @@ class Output:
     def write(self, octets: bytes) -> None:
         self._parts.append(octets)
         self._size += len(octets)
+
+    async def write_all(self, pieces: Iterable[bytes]) -> None:
+        """Write one after the other, as fast as they are taken. Raises ConnectionLost."""
+        for octets in pieces:
+            self.write(octets)
+            await self.relieve()
 
     def take(self) -> bytes:
         """What is gathered and not yet sent; the caller sends it."""

@@ -6,7 +6,7 @@ happened meanwhile waits: new messages, removed ones, flags (spec/storage-and-im
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from posthouse.framework.interfaces.storage import (
     DELETED,
@@ -22,11 +22,13 @@ from posthouse.framework.interfaces.storage import (
 from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.wire.imap.sequence import SequenceSet
 
+LINES = 1000  # that are formatted at a time
+
 Places = range  # where messages stand in the arrays: sequence numbers less 1
 
 
 class Selected:
-    """uids ascends; flags[i] belongs to uids[i], with \\Recent as this session has it."""
+    """uids ascends; flags[i] belongs to uids[i], with \\Recent as this session has it. recent: how many have it."""
 
     def __init__(self, mailbox: Mailbox, snapshot: Snapshot, *, read_only: bool) -> None:
         self.mailbox = mailbox
@@ -37,6 +39,7 @@ class Selected:
         self.flags = snapshot.flags
         self.keywords = snapshot.keywords
         self.text = FlagText(snapshot.keywords)
+        self.recent = _count_recent(snapshot.flags)
         self._modseq = snapshot.modseq
         self._added: dict[int, int] = {}  # UID: flags; ascending
         self._changed: set[int] = set()  # UIDs
@@ -82,11 +85,6 @@ class Selected:
         """The number of the first message that is not \\Seen."""
         unseen = [flags for flags in set(self.flags) if not flags & SEEN]
         return min(map(self.flags.index, unseen)) + 1 if unseen else None
-
-    @property
-    def recent(self) -> int:
-        """How many messages are \\Recent in this session."""
-        return sum(self.flags.count(flags) for flags in set(self.flags) if flags & RECENT)
 
     # --- changing messages
 
@@ -172,43 +170,47 @@ class Selected:
             self.flags[at] = new
             self._changed.add(uid)
 
-    async def updates(self, *, expunge: bool) -> bytes:
-        """Untagged responses that bring the client up to date, in their order (spec/storage-and-imap.md §6).
+    async def updates(self, *, expunge: bool) -> list[bytes]:
+        """Untagged responses, in pieces, that bring the client up to date (their order: spec/storage-and-imap.md §6).
 
         expunge: removals may be told now. Raises StorageError; then all is told next time.
         """
         await self.catch_up()
-        if not (self._changed or self._added or (expunge and self._vanished)):
-            return b""
-        lines = self._flag_updates()
+        pieces: list[bytes] = []
+        if self._changed:
+            pieces += self._flag_updates()
         if expunge and self._vanished:
-            lines += self._removals()
+            pieces += self._removals()
         if self._added:
-            lines += await self._arrivals()
-        return lines
+            pieces.append(await self._arrivals())
+        return pieces
 
-    def _flag_updates(self) -> bytes:
+    def _flag_updates(self) -> Iterable[bytes]:
         uids = sorted(self._changed - self._vanished)
         self._changed.clear()
         places = [at for uid in uids if (at := self.place(uid)) is not None]
         return self.flag_lines(places, with_uid=True)
 
-    def flag_lines(self, places: Iterable[int], *, with_uid: bool) -> bytes:
-        """`FETCH (FLAGS ...)` for each message."""
+    def flag_lines(self, places: Sequence[int], *, with_uid: bool) -> Iterator[bytes]:
+        """`FETCH (FLAGS ...)` for each message, in pieces."""
         uids, flags, text = self.uids, self.flags, self.text
-        if with_uid:
-            lines = [f"* {at + 1} FETCH (FLAGS ({text[flags[at]]}) UID {uids[at]})\r\n" for at in places]
-        else:
-            lines = [f"* {at + 1} FETCH (FLAGS ({text[flags[at]]}))\r\n" for at in places]
-        return "".join(lines).encode("ascii")
+        for start in range(0, len(places), LINES):
+            some = places[start : start + LINES]
+            if with_uid:
+                lines = [f"* {at + 1} FETCH (FLAGS ({text[flags[at]]}) UID {uids[at]})\r\n" for at in some]
+            else:
+                lines = [f"* {at + 1} FETCH (FLAGS ({text[flags[at]]}))\r\n" for at in some]
+            yield "".join(lines).encode("ascii")
 
-    def _removals(self) -> bytes:
+    def _removals(self) -> Iterable[bytes]:
         """`EXPUNGE`, the highest number first, so that each is right as it stands."""
         places = [at for uid in sorted(self._vanished) if (at := self.place(uid)) is not None]
         self._vanished.clear()
+        self.recent -= sum(self.flags[at] & RECENT != 0 for at in places)
         self.uids = _without(self.uids, places)
         self.flags = _without(self.flags, places)
-        return b"".join([b"* %d EXPUNGE\r\n" % (at + 1) for at in reversed(places)])
+        lines = [b"* %d EXPUNGE\r\n" % (at + 1) for at in reversed(places)]
+        return (b"".join(lines[start : start + LINES]) for start in range(0, len(lines), LINES))
 
     async def _arrivals(self) -> bytes:
         """One `EXISTS`, and one `RECENT` if this session is the first to hear of any of them."""
@@ -219,8 +221,9 @@ class Selected:
         self.flags.extend(
             flags | RECENT if uid in claimed else flags & ~RECENT for uid, flags in added.items()
         )
-        lines = b"* %d EXISTS\r\n" % len(self.uids)
-        return lines + b"* %d RECENT\r\n" % self.recent if claimed else lines
+        self.recent += len(claimed)
+        exists = b"* %d EXISTS\r\n" % len(self.uids)
+        return exists + b"* %d RECENT\r\n" % self.recent if claimed else exists
 
     async def _claim(self, added: dict[int, int]) -> Iterable[int]:
         recent = [uid for uid, flags in added.items() if flags & RECENT]
@@ -248,6 +251,10 @@ async def _claim_all(mailbox: Mailbox, snapshot: Snapshot) -> None:
     lost = set(recent).difference(await mailbox.claim_recent(recent))
     for uid in lost:
         snapshot.flags[bisect_left(snapshot.uids, uid)] &= ~RECENT
+
+
+def _count_recent(flags: "array[int]") -> int:
+    return sum(flags.count(value) for value in set(flags) if value & RECENT)
 
 
 def _reckoned(flags: int, change: FlagChange, bits: int) -> int:

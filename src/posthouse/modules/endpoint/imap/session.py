@@ -117,11 +117,13 @@ class Session:
 
     async def report_updates(self, *, expunge: bool) -> None:
         """Tell what happened in the selected mailbox; nothing, if that cannot be told now."""
-        if self.selected is not None:
-            try:
-                self.out.write(await self.selected.updates(expunge=expunge))
-            except StorageError:  # busy, or deleted: commands that need it will say so
-                return
+        if self.selected is None:
+            return
+        try:
+            pieces = await self.selected.updates(expunge=expunge)
+        except StorageError:  # busy, or deleted: commands that need it will say so
+            return
+        await self.out.write_all(pieces)
 
     async def become_tls(self) -> None:
         """Begin TLS. Whatever was read or sent before is forgotten (R-034)."""

@@ -11,8 +11,6 @@ from posthouse.wire.imap.store import Store
 if TYPE_CHECKING:
     from posthouse.modules.endpoint.imap.session import Session
 
-LINES = 1000  # that are written at a time
-
 
 async def store(session: "Session", request: Store) -> Completion:
     selected = writable(session)
@@ -23,7 +21,5 @@ async def store(session: "Session", request: Store) -> Completion:
     places = await selected.store(
         uids, FlagChange(request.change), system_bits(flags.system), flags.keywords, silent=request.silent
     )
-    for at in range(0, len(places), LINES):
-        session.out.write(selected.flag_lines(places[at : at + LINES], with_uid=request.by_uid))
-        await session.out.relieve()
+    await session.out.write_all(selected.flag_lines(places, with_uid=request.by_uid))
     return DONE
