@@ -47,3 +47,8 @@ def test_R_009_looking_is_cheap(tmp_path: Path, disk: SimpleNamespace) -> None:
     for _ in range(1000):
         assert reserve.has_room(0)
     assert disk.looks == 1
+
+
+def test_R_010_a_disk_that_does_not_answer_takes_no_mail(tmp_path: Path) -> None:
+    reserve = DiskReserve(tmp_path / "gone", 500, SimulatedClock(), Logger(LogLines(), "smtp"))
+    assert not reserve.has_room(0)

@@ -166,6 +166,30 @@ async def test_R_018_a_message_that_is_being_stored_is_finished_when_the_server_
     assert target.calls[-1] == "committed"
 
 
+async def test_R_018_a_connection_that_comes_too_late_is_told(tmp_path: Path) -> None:
+    with FakeWorld(tmp_path) as fake:
+        async with serving_smtp(fake) as served:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            await until(lambda: served.endpoint.session_count == 1)
+            await served.endpoint.stop()
+            assert (await reader.read()).endswith(b"421 4.3.2 Server shutting down\r\n")
+            writer.close()
+
+
+async def test_R_050_at_least_a_hundred_recipients_are_taken(tmp_path: Path) -> None:
+    target = KeptTarget()
+    with FakeWorld(tmp_path) as fake:
+        async with serving_smtp(fake, "max_recipients 150", target=target) as served, served.talk() as talk:
+            await talk.say("EHLO a", "MAIL FROM:<>")
+            replies = [await talk.say(f"RCPT TO:<u{number}@example.org>") for number in range(200)]
+            await talk.say("DATA")
+            talk.send(MESSAGE)
+            assert await talk.hear() == "250 2.0.0 OK: queued"
+    assert all(reply.startswith("250 ") for reply in replies[:150])
+    assert set(replies[150:]) == {"452 4.5.3 Maximum limit of 150 recipients reached"}
+    assert target.messages[0].recipients == tuple(f"u{number}@example.org" for number in range(150))
+
+
 async def test_a_client_that_only_listens_any_more_gets_its_answers(tmp_path: Path) -> None:
     target = KeptTarget()
     with FakeWorld(tmp_path) as fake:

@@ -23,7 +23,7 @@ from posthouse.pipeline.pipeline import Pipeline
 from posthouse.wire.smtp.config import ServerConfig
 
 STOP_MAX: Final = 5.0  # seconds for transactions under way when the server stops (design §2)
-COMMIT_MAX: Final = 10.0  # seconds more for messages that are being stored
+COMMIT_MAX: Final = 1.5  # seconds more for messages that are being stored
 
 _FOR_TESTS: Final = "this is insecure configuration and should be used only for testing!"
 
@@ -46,6 +46,7 @@ class SmtpEndpoint(Module):
         )
         self._server = Server(context.log)
         self._sessions: set[Session] = set()
+        self._is_stopping = False
 
     @property
     def session_count(self) -> int:
@@ -72,6 +73,7 @@ class SmtpEndpoint(Module):
 
     async def stop(self) -> None:
         """Accept no more, let transactions end for a moment, then end all sessions."""
+        self._is_stopping = True
         self._server.close_listeners()
         for session in list(self._sessions):
             session.stop()
@@ -91,6 +93,8 @@ class SmtpEndpoint(Module):
     async def _serve(self, stream: Stream) -> None:
         session = Session(self._service, stream)
         self._sessions.add(session)
+        if self._is_stopping:  # it was accepted just before
+            session.stop()
         try:
             await session.run()
         finally:

@@ -32,8 +32,11 @@ class DiskReserve:
         return not self._is_low and size <= self._free
 
     def _look(self) -> None:
-        stat = os.statvfs(self._directory)
-        self._free = stat.f_bavail * stat.f_frsize
+        try:
+            stat = os.statvfs(self._directory)
+            self._free = stat.f_bavail * stat.f_frsize
+        except OSError:  # a disk that cannot even say this takes no mail
+            self._free = 0
         is_low = self._free < self._reserve
         if is_low is not self._is_low:
             self._is_low = is_low

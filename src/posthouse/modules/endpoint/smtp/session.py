@@ -65,7 +65,7 @@ class Session:
         self._deadline = 0.0  # of the command that comes in
         self._is_reading = False
         self._is_stopping = False
-        self._peer_left = False
+        self._is_ended = False  # by our own cancelling
 
     async def run(self) -> None:
         """Serve the client until it is gone."""
@@ -74,10 +74,10 @@ class Session:
             await self._converse()
         except Over:
             return
-        except (ConnectionLost, TimeoutError):
+        except ConnectionLost:
             self._stream.abort()
         except asyncio.CancelledError:
-            if not self._peer_left:
+            if not self._is_ended:
                 raise
             assert self._task is not None
             self._task.uncancel()
@@ -95,12 +95,9 @@ class Session:
 
     def end(self) -> None:
         """The server will not wait any longer; only what became ours is still finished."""
-        assert self._task is not None
-        if self._transaction is not None and self._transaction.is_final:
-            return
-        self._say_last(SHUTTING_DOWN)
-        self._stream.close()
-        self._task.cancel()
+        if self._transaction is None or not self._transaction.is_final:
+            self._say_last(SHUTTING_DOWN)
+            self._cancel()
 
     # --- conversation
 
@@ -138,7 +135,7 @@ class Session:
         return data
 
     async def _send(self) -> None:
-        """Send the replies that have gathered. Raises ConnectionLost, or TimeoutError for a client that does not read."""
+        """Send the replies that have gathered. Raises ConnectionLost, also for a client that does not read them."""
         data = self._engine.data_to_send()
         if not data:
             return
@@ -146,7 +143,10 @@ class Session:
             self._service.log.debug("write", data=data, src_ip=self._remote)
         self._stream.write(data)
         if self._stream.is_full:
-            await self._stream.drain(self._service.write_timeout)
+            try:
+                await self._stream.drain(self._service.write_timeout)
+            except TimeoutError:
+                raise ConnectionLost from None
 
     def _say_last(self, reply: Reply) -> None:
         self._engine.close(reply)
@@ -155,9 +155,13 @@ class Session:
     def _lost(self) -> None:
         """The client has left: what is done for it is cancelled, unless the message is about to become ours."""
         is_final = self._transaction is not None and self._transaction.is_final
-        if not self._is_reading and not is_final and not self._peer_left:
-            assert self._task is not None
-            self._peer_left = True
+        if not self._is_reading and not is_final:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        assert self._task is not None
+        if not self._is_ended:
+            self._is_ended = True
             self._task.cancel()
 
     async def _end(self) -> None:
