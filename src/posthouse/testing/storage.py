@@ -86,7 +86,7 @@ class FakeBox:
 class FakeStorage:
     """All accounts. Names are folded to lower case.
 
-    failure: raised by every call that reads or writes mail, while it is set. calls: names of the calls so far.
+    failure: raised by every call, while it is set. failing: what calls of some names raise. calls: their names so far.
     """
 
     delimiter = "."
@@ -96,6 +96,7 @@ class FakeStorage:
         self.disable_recent = disable_recent
         self.accounts: dict[str, FakeAccount] = {}
         self.failure: Exception | None = None
+        self.failing: dict[str, Exception] = {}
         self.calls: list[str] = []
         self.boxes = 0
 
@@ -119,8 +120,9 @@ class FakeStorage:
         """What every call does first."""
         self.calls.append(name)
         await asyncio.sleep(0)
-        if self.failure is not None:
-            raise self.failure
+        failure = self.failure or self.failing.get(name)
+        if failure is not None:
+            raise failure
 
     def left_open(self) -> list[str]:
         """What should have been closed, in words."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from posthouse.framework.interfaces.storage import KEYWORDS_MAX
+from posthouse.framework.interfaces.storage import KEYWORDS_MAX, NoSuchMailbox, StorageBusy
 from posthouse.modules.endpoint.imap.service import Timeouts
 from posthouse.testing.imap import PASSWORD, ImapClient, ImapServer, parse
 from posthouse.testing.storage import FakeStorage
@@ -139,6 +139,28 @@ async def test_bare_lf_is_stored_as_crlf(server: ImapServer, size: int) -> None:
     assert (await client.finish(tag)).is_ok
     found = await client.fetch("FETCH 1 BODY.PEEK[]")
     assert found[1][1] == b"Subject: x\r\n\r\na\r\nb\r\nc\rd\r\n"
+
+
+async def test_append_to_a_mailbox_that_goes_meanwhile(in_memory: ImapServer, memory: FakeStorage) -> None:
+    client = await in_memory.login("ann", "INBOX")
+    memory.failing["append"] = NoSuchMailbox()
+    assert (await client.append("INBOX", MESSAGE)).tagged == b"NO [TRYCREATE] No such mailbox"
+
+
+async def test_changes_of_messages_that_are_not_known_yet(server: ImapServer) -> None:
+    client = await fill(server, 1)
+    other = await server.login("ann", "INBOX")
+    await server.add("ann", MESSAGE)
+    await other.run("NOOP")
+    await client.run("FETCH 1 UID")
+    await other.run(r"STORE 1:2 +FLAGS (\Flagged)")
+    await server.add("ann", MESSAGE)
+    untagged = (await client.run("NOOP")).untagged
+    assert untagged[:3] == [
+        rb"1 FETCH (FLAGS (\Flagged \Recent) UID 1)",
+        rb"2 FETCH (FLAGS (\Flagged) UID 2)",
+        b"3 EXISTS",
+    ]
 
 
 async def test_append_to_a_missing_mailbox_may_be_tried_again(server: ImapServer) -> None:
@@ -280,6 +302,16 @@ async def test_one_session_gets_recent(server: ImapServer) -> None:
     assert flags == [["FLAGS", ["\\Recent"]], ["FLAGS", []], ["FLAGS", []]]
     later = await server.login("ann")
     assert b"0 RECENT" in (await later.run("SELECT INBOX")).untagged
+
+
+async def test_news_are_told_also_when_recent_cannot_be_taken(
+    in_memory: ImapServer, memory: FakeStorage
+) -> None:
+    client = await in_memory.login("ann", "INBOX")
+    memory.failing["claim_recent"] = StorageBusy()
+    await in_memory.add("ann", MESSAGE)
+    assert (await client.run("NOOP")).untagged == [b"1 EXISTS"]
+    assert await client.fetch("FETCH 1 FLAGS") == {1: ["FLAGS", []]}
 
 
 async def test_sticky_recent_is_shown_to_all(server: ImapServer) -> None:
@@ -426,9 +458,11 @@ async def test_R_111_a_dead_peer_in_idle_is_dropped_whatever_happens(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, timeouts=Timeouts(idle=0.1)) as server:
         account = memory.add_account("ann")
-        client = await server.login("ann", "INBOX")
-        await client.start("IDLE")
+        client = await server.connect()
+        client.send(b"a LOGIN ann secret\r\nb SELECT INBOX\r\nc IDLE\r\n")
         lines = [await client.line()]
+        while lines[-1] != b"+ idling":
+            lines.append(await client.line())
         while lines[-1]:
             account.add("INBOX", MESSAGE)
             lines.append(await client.line())

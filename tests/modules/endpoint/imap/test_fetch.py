@@ -1,5 +1,6 @@
 """Every item of FETCH, against values that are known because the messages are put together here, from their parts."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -347,6 +348,24 @@ async def test_R_025_a_damaged_message_is_refused_alone(in_memory: ImapServer, m
     assert reply.tagged == b"NO Message is damaged"
     found = await client.fetch("FETCH 1:3 (FLAGS RFC822.SIZE)")
     assert ["\\Seen" in items[1] for items in found.values()] == [True, False, True]
+
+
+async def test_R_025_a_message_whose_description_is_wrong(in_memory: ImapServer, memory: FakeStorage) -> None:
+    for _ in range(3):
+        await in_memory.add("ann", MIXED)
+    messages = memory.accounts["ann"].boxes["INBOX"].messages
+    messages[1].structure = replace(messages[1].structure, parts=b"damaged")
+    messages[2].data = MIXED[:100]
+    client = await in_memory.login("ann", "INBOX")
+    for item in (
+        "BODY.PEEK[TEXT]",
+        "BODY.PEEK[2.HEADER.FIELDS (Subject)]",
+        "BODY.PEEK[2.HEADER]",
+        "BODY.PEEK[3]<1.5>",
+    ):
+        reply = await client.run(f"FETCH 1:3 (UID {item})")
+        assert [line[:1] for line in reply.untagged] == [b"3"]
+        assert reply.tagged == b"NO Message is damaged"
 
 
 async def test_R_025_a_message_that_breaks_off_ends_only_its_connection(

@@ -15,7 +15,7 @@ import trustme
 from posthouse.core.errors import BUSY, MailError
 from posthouse.framework import normalize
 from posthouse.framework.config.node import ConfigError
-from posthouse.framework.interfaces.auth import AuthUnavailable
+from posthouse.framework.interfaces.auth import AuthUnavailable, InvalidCredentials
 from posthouse.modules.endpoint.imap import endpoint
 from posthouse.modules.endpoint.imap.service import Timeouts
 from posthouse.testing.imap import PATIENCE, TLS_ADDRESS, ImapServer, OnePassword
@@ -252,6 +252,29 @@ async def test_the_account_is_that_of_storage_map(
         assert set(memory.accounts) == {"box1"}
 
 
+async def test_names_that_the_storage_does_not_take(
+    tmp_path: Path, memory: FakeStorage, fake: FakeWorld
+) -> None:
+    async with ImapServer(tmp_path, memory, fake=fake, auth_map_normalize=normalize.noop) as server:
+        client = await server.connect()
+        await client.line()
+        assert (await client.run('LOGIN "a b" secret')).tagged == b"NO Invalid credentials"
+        memory.failing["account"] = InvalidCredentials("not in auth_map")
+        assert (await client.run("LOGIN ann secret")).tagged == b"NO Invalid credentials"
+        del memory.failing["account"]
+        memory.failing["create_account"] = ValueError("no name for an account")
+        assert (await client.run("LOGIN ann secret")).tagged == b"NO internal server error"
+    reasons = [fields["reason"] for fields in fake.log.fields_of("imap/sasl", "authentication failed")]
+    assert str(reasons[0]).startswith("unable to normalize the user name: ")
+    assert reasons[1:] == ["not in auth_map"]
+    assert fake.log.fields_of("imap", "failed to create the storage account")[0]["username"] == "ann"
+
+
+async def test_an_account_that_another_session_has_just_made(in_memory: ImapServer) -> None:
+    clients = await asyncio.gather(*(in_memory.login("new") for _ in range(5)))
+    assert len(clients) == 5
+
+
 # --- TLS
 
 
@@ -407,9 +430,8 @@ async def test_whoever_does_not_log_in_is_sent_away(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, timeouts=Timeouts(login=0.05)) as server:
         client = await server.connect()
-        await client.line()
-        assert (await client.run("NOOP")).is_ok
-        assert await client.rest() == [b"* BYE Nobody has logged in"]
+        client.send(b"a NOOP\r\n")
+        assert (await client.rest())[-1] == b"* BYE Nobody has logged in"
     assert Timeouts() == Timeouts(login=60, idle=1800, write=60)
 
 
