@@ -9,7 +9,7 @@ import pytest
 
 from posthouse.framework.interfaces.storage import KEYWORDS_MAX, NoSuchMailbox, StorageBusy
 from posthouse.modules.endpoint.imap.service import Timeouts
-from posthouse.testing.imap import PASSWORD, ImapClient, ImapServer, parse
+from posthouse.testing.imap import PASSWORD, PATIENCE, ImapClient, ImapServer, parse
 from posthouse.testing.storage import FakeStorage
 from posthouse.testing.world import FakeWorld
 from posthouse.wire.imap.flags import KEYWORD_MAX
@@ -207,12 +207,18 @@ async def test_a_large_message_waits_in_a_file_that_is_gone_afterwards(
     tag = await client.start(f"APPEND INBOX {{{len(message)}}}")
     assert await client.line() == b"+ send literal"
     client.send(message[:2_000_000])
-    while not list(spool.iterdir()):  # the client's octets are on their way
-        await asyncio.sleep(0.001)
+    await _until_spooled(spool)
     client.send(message[2_000_000:] + b"\r\n")
     assert (await client.finish(tag)).is_ok
     assert (await client.fetch("FETCH 1 BODY.PEEK[]"))[1][1] == message
     assert not list(spool.iterdir())
+
+
+async def _until_spooled(spool: Path) -> None:
+    """Wait until the client's octets have arrived, and are in a file."""
+    async with asyncio.timeout(PATIENCE):
+        while not list(spool.iterdir()):
+            await asyncio.sleep(0)
 
 
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
@@ -222,8 +228,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     spool = in_memory.fake.paths.state / "buffer"
     client = await in_memory.login("ann", "INBOX")
     client.send(b"a APPEND INBOX {9000000+}\r\n" + b"x" * 3_000_000)
-    while not list(spool.iterdir()):
-        await asyncio.sleep(0.001)
+    await _until_spooled(spool)
     client.close()
     await in_memory.endpoint._server.wait(20)
     assert not list(spool.iterdir())
