@@ -22,6 +22,7 @@ from posthouse.framework.interfaces.storage import (
     SEEN,
     Account,
     BrokenMessage,
+    CannotChange,
     FlagChange,
     Mailbox,
     MessageRow,
@@ -410,3 +411,93 @@ async def test_sessions_of_two_storages_see_each_other(mail: Any, storage: ImapS
         assert (await read(inbox, uid)).endswith(MESSAGE)
     await (await theirs.open("INBOX")).store([7], FlagChange.ADD, SEEN, ())
     assert (await inbox.changes(snapshot.modseq)).changed == [(7, RECENT | SEEN)]
+
+
+async def test_store_leaves_alone_what_changed_since(account: Account, inbox: Mailbox) -> None:
+    await fill(account, 4)
+    before = (await inbox.snapshot()).modseq
+    await inbox.store([2, 4], FlagChange.ADD, ANSWERED, ())
+    done = await inbox.store([1, 2, 3, 9], FlagChange.ADD, SEEN, (), unchanged_since=before)
+    assert done.modified == [2]
+    assert [uid for uid, _ in done.flags] == [1, 3]
+    snapshot = await inbox.snapshot()
+    assert [bool(bits & SEEN) for bits in snapshot.flags] == [True, False, True, False]
+    assert (await account.status("INBOX")).unseen == 2
+
+
+async def test_copies_have_the_keywords_of_their_new_mailbox(account: Account, inbox: Mailbox) -> None:
+    await account.create_mailbox("other")
+    other = await account.open("other")
+    await account.append("other", MemoryBody(MESSAGE), 0, ("z", "y"), None)
+    await account.append("INBOX", MemoryBody(MESSAGE), SEEN, ("x", "y", "unused"), 7)
+    await inbox.store([1], FlagChange.REMOVE, 0, ("unused",))
+    await inbox.claim_recent([1])
+    done = await inbox.copy([1], "other")
+    assert (list(done.sources), list(done.uids)) == ([1], [2])
+    snapshot = await other.snapshot()
+    assert snapshot.keywords == ("z", "y", "x")
+    assert snapshot.flags[1] == SEEN | RECENT | 0b110 << KEYWORD_SHIFT
+    assert [row.received for row in await rows(other, [2])] == [7]
+
+
+async def test_copy_is_all_or_nothing(account: Account, inbox: Mailbox) -> None:
+    await account.create_mailbox("full")
+    full = await account.open("full")
+    await account.append("full", MemoryBody(MESSAGE), 0, [f"k{n}" for n in range(KEYWORDS_MAX)], None)
+    await fill(account, 2)
+    await inbox.store([2], FlagChange.ADD, 0, ("one more",))
+    for call in (inbox.copy([1, 2], "full"), inbox.move([1, 2], "full")):
+        with pytest.raises(TooManyKeywords):
+            await call
+    assert list((await full.snapshot()).uids) == [1]
+    assert list((await inbox.snapshot()).uids) == [1, 2]
+
+
+async def test_long_moves_are_done_in_steps(
+    account: Account, inbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posthouse.modules.storage.imapsql.mailbox.UNIT_ROWS_MAX", 30)
+    await account.create_mailbox("other")
+    await fill(account, 100)
+    done = await inbox.move(range(1, 101, 2), "other")
+    assert (list(done.sources), list(done.uids)) == (list(range(1, 101, 2)), list(range(1, 51)))
+    assert list((await inbox.snapshot()).uids) == list(range(2, 101, 2))
+
+
+async def test_a_deleted_mailbox_is_gone_for_those_who_have_it_open(account: Account) -> None:
+    await account.create_mailbox("a")
+    await account.append("a", MemoryBody(MESSAGE), 0, (), None)
+    mailbox = await account.open("a")
+    heard: list[str] = []
+    watch = mailbox.watch(lambda: heard.append("look"))
+    await account.delete_mailbox("a")
+    watch.close()
+    assert heard
+    for call in (mailbox.snapshot(), mailbox.changes(0), rows(mailbox, [1])):
+        with pytest.raises(NoSuchMailbox):
+            await call
+
+
+async def test_R_116_a_mailbox_made_again_has_another_uidvalidity(account: Account) -> None:
+    given = set()
+    for _ in range(3):
+        await account.create_mailbox("a")
+        given.add((await account.status("a")).uidvalidity)
+        await account.delete_mailbox("a")
+    assert len(given) == 3
+
+
+async def test_the_inbox_cannot_be_deleted(account: Account) -> None:
+    with pytest.raises(CannotChange):
+        await account.delete_mailbox("Inbox")
+
+
+async def test_renaming_the_inbox_leaves_it_empty(mail: Any, storage: ImapSql, account: Account) -> None:
+    await fill(account, 2)
+    await account.create_mailbox("INBOX.child")
+    await account.rename_mailbox("INBOX", "old.mail")
+    assert [info.name for info in await account.mailboxes()] == ["old.mail", "INBOX.child", "old", "INBOX"]
+    assert (await account.status("old.mail")).messages == 2
+    assert (await account.status("INBOX")).messages == 0
+    await mail.deliver(storage, "ann@example.org")
+    assert (await account.status("INBOX")).messages == 1

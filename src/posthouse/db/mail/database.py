@@ -20,6 +20,7 @@ from posthouse.db.large import LargeBlobs
 from posthouse.db.mail import reads
 from posthouse.db.mail.executors import EXECUTORS
 from posthouse.db.mail.schema import MAIL_SCHEMA
+from posthouse.db.mail.units import PurgeRemoved
 from posthouse.db.readers import INLINE_ROWS, Readers
 from posthouse.db.units import Unit
 from posthouse.db.writer import Writer, WriterOptions
@@ -71,6 +72,8 @@ class MailDatabase:
         await asyncio.to_thread(sqlite.check, self.path, MAIL_SCHEMA, self._files)
         await self._writer.start()
         self._readers.open()
+        if self._readers.now(reads.has_removed):  # a crash came between
+            await self.purge_removed()
 
     async def stop(self) -> None:
         """Finish what waits and close."""
@@ -96,6 +99,11 @@ class MailDatabase:
         finally:
             self._readers.call_soon(partial(settle, octets.name))
         return result
+
+    async def purge_removed(self) -> None:
+        """Remove what accounts and mailboxes had that were removed."""
+        while await self._writer.run(PurgeRemoved()):
+            pass
 
     # Reads; each may raise DatabaseError.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from posthouse.db.blobs import Blob, OwnFile, Place
 from posthouse.db.mail import journal
 from posthouse.db.mail.keywords import keyword_bits
-from posthouse.db.mail.mailboxes import insert_mailbox
+from posthouse.db.mail.mailboxes import insert_mailbox, mailbox_named
 from posthouse.db.mail.units import (
     INBOX,
     JUNK,
@@ -14,7 +14,6 @@ from posthouse.db.mail.units import (
     Append,
     Deliver,
     Description,
-    NoSuchMailbox,
     Recipient,
     Stored,
 )
@@ -28,7 +27,7 @@ def deliver(work: Work, unit: Deliver, blob: Blob | None) -> tuple[Stored, ...]:
 
 
 def append(work: Work, unit: Append, blob: Blob | None) -> Stored:
-    mailbox = _mailbox_named(work, unit.account, unit.mailbox)
+    mailbox = mailbox_named(work, unit.account, unit.mailbox)
     flags = unit.system | keyword_bits(work, mailbox, unit.keywords, may_add=True) | RECENT
     blob_id = _insert_blob(work, blob, refs=1)
     recipient = Recipient(unit.account, b"", unit.parts)
@@ -56,17 +55,9 @@ def _deliver_to(work: Work, unit: Deliver, recipient: Recipient, blob_id: int) -
     if unit.junk:
         mailbox = _junk_mailbox(work, recipient.account, unit.junk, unit.received)
     else:
-        mailbox = _mailbox_named(work, recipient.account, INBOX)
+        mailbox = mailbox_named(work, recipient.account, INBOX)
     arrival = Arrival(mailbox, RECENT, unit.received, unit.received)
     return _insert(work, recipient, unit.description, blob_id, arrival)
-
-
-def _mailbox_named(work: Work, account: int, name: str) -> int:
-    row = work.execute("SELECT id FROM mailbox WHERE account = ? AND name = ?", (account, name)).fetchall()
-    if not row:
-        raise NoSuchMailbox
-    mailbox: int = row[0][0]
-    return mailbox
 
 
 def _junk_mailbox(work: Work, account: int, name: str, now: int) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from posthouse.db.mail import accounts, deliver, expunge, flags, mailboxes, units
+from posthouse.db.mail import accounts, copy, deliver, expunge, flags, mailboxes, units
 from posthouse.db.units import Executors
 
 EXECUTORS: Final[Executors] = {
@@ -13,7 +13,11 @@ EXECUTORS: Final[Executors] = {
     units.Expunge: expunge.expunge,
     units.CreateAccount: accounts.create_account,
     units.RemoveAccount: expunge.remove_account,
-    units.PurgeAccount: expunge.purge_account,
+    units.RemoveMailbox: expunge.remove_mailbox,
+    units.PurgeRemoved: expunge.purge_removed,
     units.SetAppendLimit: accounts.set_append_limit,
     units.CreateMailbox: mailboxes.create_mailbox,
+    units.RenameMailbox: mailboxes.rename_mailbox,
+    units.Subscribe: mailboxes.subscribe,
+    units.Copy: copy.copy,
 }

@@ -1,18 +1,22 @@
-"""Messages and accounts going away: Expunge, RemoveAccount, PurgeAccount. Emails are left to the collector."""
+"""Messages, mailboxes and accounts going away. Emails are left to the collector."""
 
 from typing import Any
 
 from posthouse.db.mail import journal
 from posthouse.db.mail.flags import owner
+from posthouse.db.mail.mailboxes import mailbox_named
 from posthouse.db.mail.selection import Found, as_json, select
 from posthouse.db.mail.units import (
     DELETED,
+    INBOX,
     RECENT,
     SEEN,
+    CannotChange,
     Expunge,
     NoSuchAccount,
-    PurgeAccount,
+    PurgeRemoved,
     RemoveAccount,
+    RemoveMailbox,
 )
 from posthouse.db.units import UNIT_ROWS_MAX, Work
 
@@ -24,41 +28,57 @@ def expunge(work: Work, unit: Expunge, _blob: Any) -> list[int]:
     if rows:
         modseq = journal.next_modseq(work, account)
         whole = found.whole and len(rows) == len(found.rows)
-        _remove(work, account, modseq, unit.mailbox, Found(rows, whole))
+        remove_messages(work, account, modseq, unit.mailbox, Found(rows, whole))
     return [uid for uid, _, _ in rows]
 
 
 def remove_account(work: Work, unit: RemoveAccount, _blob: Any) -> int:
-    """The name is free at once; what the account has is purged in steps."""
     row = work.execute(
         "UPDATE account SET name = char(0) || id, removed = 1 WHERE name = ? RETURNING id", (unit.name,)
     ).fetchall()
     if not row:
         raise NoSuchAccount
     account: int = row[0][0]
+    mailboxes = work.execute(
+        "UPDATE mailbox SET name = char(0) || id, removed = 1 WHERE account = ? RETURNING id", (account,)
+    ).fetchall()
+    modseq = journal.next_modseq(work, account, removed=True)
+    for (mailbox,) in mailboxes:
+        journal.write(work, account, modseq, mailbox, journal.MAILBOX, ())
     return account
 
 
-def purge_account(work: Work, unit: PurgeAccount, _blob: Any) -> bool:
-    row = work.execute("SELECT min(id) FROM mailbox WHERE account = ?", (unit.account,)).fetchall()
-    mailbox = row[0][0]
-    if mailbox is None:
+def remove_mailbox(work: Work, unit: RemoveMailbox, _blob: Any) -> None:
+    if unit.name == INBOX:
+        raise CannotChange("INBOX cannot be deleted")
+    mailbox = mailbox_named(work, unit.account, unit.name)
+    work.execute("UPDATE mailbox SET name = char(0) || id, removed = 1 WHERE id = ?", (mailbox,))
+    modseq = journal.next_modseq(work, unit.account)
+    journal.write(work, unit.account, modseq, mailbox, journal.MAILBOX, ())
+
+
+def purge_removed(work: Work, _unit: PurgeRemoved, _blob: Any) -> bool:
+    row = work.execute(
+        "SELECT mailbox.id, account, account.removed FROM mailbox JOIN account ON account.id = account"
+        " WHERE mailbox.removed ORDER BY mailbox.id LIMIT 1"
+    ).fetchall()
+    if not row:
         return False
+    mailbox, account, removed = row[0]
     rows = work.execute(
         "SELECT uid, flags, email FROM message WHERE mailbox = ? ORDER BY uid LIMIT ?",
         (mailbox, UNIT_ROWS_MAX),
     ).fetchall()
-    modseq = journal.next_modseq(work, unit.account, removed=True)
     if rows:
-        _remove(work, unit.account, modseq, mailbox, Found(rows, whole=True))
+        modseq = journal.next_modseq(work, account, removed=removed)
+        remove_messages(work, account, modseq, mailbox, Found(rows, whole=True))
     if len(rows) < UNIT_ROWS_MAX:
         work.execute("DELETE FROM keyword WHERE mailbox = ?", (mailbox,))
         work.execute("DELETE FROM mailbox WHERE id = ?", (mailbox,))
-        journal.write(work, unit.account, modseq, mailbox, journal.MAILBOX, ())
     return True
 
 
-def _remove(work: Work, account: int, modseq: int, mailbox: int, found: Found) -> None:
+def remove_messages(work: Work, account: int, modseq: int, mailbox: int, found: Found) -> None:
     """Remove these messages, one at least; `found.whole`: no other lies between them."""
     rows = found.rows
     uids = [uid for uid, _, _ in rows]

@@ -4,7 +4,7 @@ from typing import Any
 
 from posthouse.db.mail import journal
 from posthouse.db.mail.keywords import keyword_bits, keyword_names
-from posthouse.db.mail.selection import as_json, select
+from posthouse.db.mail.selection import Found, as_json, select
 from posthouse.db.mail.units import RECENT, SEEN, ClaimRecent, FlagMode, NewFlags, NoSuchMailbox, StoreFlags
 from posthouse.db.units import Work
 
@@ -16,6 +16,10 @@ def store_flags(work: Work, unit: StoreFlags, _blob: Any) -> NewFlags:
     bits = keyword_bits(work, unit.mailbox, unit.keywords, may_add=adds) | unit.system & ~RECENT
     keep, put = _masks(unit.mode, bits)
     found = select(work, unit.mailbox, unit.uids)
+    modified = _modified(work, unit, found)
+    if modified:
+        left = set(modified)
+        found = Found([row for row in found.rows if row[0] not in left], whole=False)
     flags = [(uid, old & keep | put) for uid, old, _ in found.rows]
     changed = [(new, old) for new, (_, old, _) in zip(flags, found.rows, strict=True) if new[1] != old]
     if changed:
@@ -27,7 +31,7 @@ def store_flags(work: Work, unit: StoreFlags, _blob: Any) -> NewFlags:
             "UPDATE mailbox SET modseq = ?, unseen = unseen + ? WHERE id = ?", (modseq, unseen, unit.mailbox)
         )
         journal.write(work, account, modseq, unit.mailbox, journal.FLAGS, uids)
-    return NewFlags(modseq, flags, keyword_names(work, unit.mailbox))
+    return NewFlags(modseq, flags, keyword_names(work, unit.mailbox), modified)
 
 
 def claim_recent(work: Work, unit: ClaimRecent, _blob: Any) -> list[int]:
@@ -45,11 +49,25 @@ def claim_recent(work: Work, unit: ClaimRecent, _blob: Any) -> list[int]:
 
 def owner(work: Work, mailbox: int) -> tuple[int, int]:
     """The account of a mailbox, and the mailbox's modseq. Raises NoSuchMailbox."""
-    row = work.execute("SELECT account, modseq FROM mailbox WHERE id = ?", (mailbox,)).fetchall()
+    row = work.execute(
+        "SELECT account, modseq FROM mailbox WHERE id = ? AND NOT removed", (mailbox,)
+    ).fetchall()
     if not row:
         raise NoSuchMailbox
     account, modseq = row[0]
     return account, modseq
+
+
+def _modified(work: Work, unit: StoreFlags, found: Found) -> list[int]:
+    """UIDs of messages that changed after `unchanged_since`."""
+    if unit.unchanged_since is None or not found.rows:
+        return []
+    newer = work.execute(
+        "SELECT uid FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ? AND modseq > ? ORDER BY uid",
+        (unit.mailbox, found.rows[0][0], found.rows[-1][0], unit.unchanged_since),
+    ).fetchall()
+    wanted = {uid for uid, _, _ in found.rows}
+    return [uid for (uid,) in newer if uid in wanted]
 
 
 def _masks(mode: FlagMode, bits: int) -> tuple[int, int]:

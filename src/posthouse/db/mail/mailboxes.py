@@ -1,23 +1,63 @@
-"""Mailboxes coming into being."""
+"""Mailboxes by name: made, found, renamed, subscribed to."""
 
 from typing import Any
 
 from posthouse.db.mail import journal
-from posthouse.db.mail.units import DELIMITER, CreateMailbox, MailboxExists
+from posthouse.db.mail.units import (
+    DELIMITER,
+    INBOX,
+    CannotChange,
+    CreateMailbox,
+    MailboxExists,
+    NoSuchMailbox,
+    RenameMailbox,
+    Subscribe,
+)
 from posthouse.db.units import Work
 
 
 def create_mailbox(work: Work, unit: CreateMailbox, _blob: Any) -> int:
-    rows = work.execute("SELECT name FROM mailbox WHERE account = ?", (unit.account,)).fetchall()
-    names = {name for (name,) in rows}
+    names = _names(work, unit.account)
     if unit.name in names:
         raise MailboxExists
-    levels = unit.name.split(DELIMITER)
-    for depth in range(1, len(levels)):
-        parent = DELIMITER.join(levels[:depth])
-        if parent not in names:
-            insert_mailbox(work, unit.account, parent, "", unit.now)
+    _make_parents(work, unit.account, unit.name, names, unit.now)
     return insert_mailbox(work, unit.account, unit.name, unit.special_use, unit.now)
+
+
+def rename_mailbox(work: Work, unit: RenameMailbox, _blob: Any) -> None:
+    names = _names(work, unit.account)
+    if unit.name not in names:
+        raise NoSuchMailbox
+    if unit.new_name.startswith(unit.name + DELIMITER) and unit.name != INBOX:
+        raise CannotChange("A mailbox cannot be moved into itself")
+    below = "" if unit.name == INBOX else unit.name + DELIMITER  # children of INBOX stay where they are
+    moved = [unit.name, *(name for name in names if below and name.startswith(below))]
+    renamed = {old: unit.new_name + old[len(unit.name) :] for old in moved}
+    if not names.keys().isdisjoint(renamed.values()):
+        raise MailboxExists
+    _make_parents(work, unit.account, unit.new_name, names, unit.now)
+    modseq = journal.next_modseq(work, unit.account)
+    for old, new in renamed.items():
+        work.execute("UPDATE mailbox SET name = ? WHERE id = ?", (new, names[old]))
+        journal.write(work, unit.account, modseq, names[old], journal.MAILBOX, ())
+    if unit.name == INBOX:
+        insert_mailbox(work, unit.account, INBOX, "", unit.now)
+
+
+def subscribe(work: Work, unit: Subscribe, _blob: Any) -> None:
+    mailbox = mailbox_named(work, unit.account, unit.name)
+    work.execute("UPDATE mailbox SET subscribed = ? WHERE id = ?", (unit.subscribed, mailbox))
+    modseq = journal.next_modseq(work, unit.account)
+    journal.write(work, unit.account, modseq, mailbox, journal.MAILBOX, ())
+
+
+def mailbox_named(work: Work, account: int, name: str) -> int:
+    """Its id. Raises NoSuchMailbox."""
+    row = work.execute("SELECT id FROM mailbox WHERE account = ? AND name = ?", (account, name)).fetchall()
+    if not row:
+        raise NoSuchMailbox
+    mailbox: int = row[0][0]
+    return mailbox
 
 
 def insert_mailbox(work: Work, account: int, name: str, special_use: str, now: int) -> int:
@@ -33,3 +73,19 @@ def insert_mailbox(work: Work, account: int, name: str, special_use: str, now: i
     mailbox = work.last_id()
     journal.write(work, account, modseq, mailbox, journal.MAILBOX, ())
     return mailbox
+
+
+def _names(work: Work, account: int) -> dict[str, int]:
+    """The mailboxes of an account: name to id."""
+    rows = work.execute(
+        "SELECT name, id FROM mailbox WHERE account = ? AND NOT removed", (account,)
+    ).fetchall()
+    return dict(rows)
+
+
+def _make_parents(work: Work, account: int, name: str, names: dict[str, int], now: int) -> None:
+    levels = name.split(DELIMITER)
+    for depth in range(1, len(levels)):
+        parent = DELIMITER.join(levels[:depth])
+        if parent not in names:
+            insert_mailbox(work, account, parent, "", now)

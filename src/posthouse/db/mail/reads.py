@@ -107,7 +107,8 @@ def mailboxes(connection: apsw.Connection, account: int, limit: int | None) -> l
     """(id, name, special use, subscribed) of each, in order of creation. Raises TooLong."""
     rows = _rows(
         connection,
-        "SELECT id, name, special_use, subscribed FROM mailbox WHERE account = ? ORDER BY id LIMIT ?",
+        "SELECT id, name, special_use, subscribed FROM mailbox"
+        " WHERE account = ? AND NOT removed ORDER BY id LIMIT ?",
         (account, _one_more(limit)),
     )
     _check(len(rows), limit)
@@ -121,7 +122,7 @@ def mailbox_named(connection: apsw.Connection, account: int, name: str) -> Mailb
 
 def mailbox(connection: apsw.Connection, number: int) -> MailboxRow:
     """By its id. Raises NoSuchMailbox."""
-    return _only(_rows(connection, f"{_MAILBOX} WHERE id = ?", (number,)))
+    return _only(_rows(connection, f"{_MAILBOX} WHERE id = ? AND NOT removed", (number,)))
 
 
 def contents(connection: apsw.Connection, number: int, limit: int | None) -> Contents:
@@ -172,6 +173,7 @@ def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[
     Raises NoSuchMailbox.
     """
     assert 0 < len(uids) <= INLINE_ROWS
+    mailbox(connection, number)
     if not is_dense(uids):
         found = _rows(connection, _ROWS_OF_LIST, (number, as_json(uids)))
     else:
@@ -179,8 +181,6 @@ def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[
         if len(uids) < uids[-1] - uids[0] + 1:
             wanted = set(uids)
             found = [row for row in found if row[0] in wanted]
-    if not found:
-        mailbox(connection, number)  # are they gone, or is it?
     return found
 
 
@@ -231,3 +231,8 @@ def _one_more(limit: int | None) -> int:
 def _check(count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
         raise TooLong
+
+
+def has_removed(connection: apsw.Connection) -> bool:
+    """Whether mailboxes wait to be purged."""
+    return bool(_rows(connection, "SELECT 1 FROM mailbox WHERE removed LIMIT 1", ()))

@@ -7,7 +7,8 @@ from posthouse.db.connection import COUNTERS_SCHEMA
 from posthouse.db.sqlite import Schema
 
 # account.modseq: the last one given out, never goes back. account.used: octets of its emails.
-# account.removed: waits for the collector, under a name that nobody can have.
+# removed accounts and mailboxes: nobody sees them, and their names, which nobody can have, stand in nobody's way.
+# Messages are purged in steps; the rest is the collector's.
 # message.flags: bits 0 to 4 \Seen \Answered \Flagged \Deleted \Draft, 5 \Recent, from 8 on keywords by keyword.bit.
 # message is narrow: all that STORE, COPY and EXPUNGE touch. email is wide and never updated; email.head are the octets
 # of the message before those of its blob.
@@ -21,7 +22,9 @@ CREATE TABLE account(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UN
 CREATE TABLE mailbox(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, name TEXT NOT NULL,
     special_use TEXT NOT NULL, subscribed INTEGER NOT NULL DEFAULT 1, uidvalidity INTEGER NOT NULL,
     uidnext INTEGER NOT NULL DEFAULT 1, modseq INTEGER NOT NULL DEFAULT 1, total INTEGER NOT NULL DEFAULT 0,
-    unseen INTEGER NOT NULL DEFAULT 0, recent INTEGER NOT NULL DEFAULT 0, UNIQUE(account, name)) STRICT;
+    unseen INTEGER NOT NULL DEFAULT 0, recent INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0,
+    UNIQUE(account, name)) STRICT;
+CREATE INDEX mailbox_removed ON mailbox(id) WHERE removed;
 CREATE TABLE keyword(mailbox INTEGER NOT NULL, bit INTEGER NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY(mailbox, bit), UNIQUE(mailbox, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE email(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, blob INTEGER NOT NULL,

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from posthouse.db.blobs import OwnFile
-from posthouse.db.units import Unit, UnitError
+from posthouse.db.units import UNIT_ROWS_MAX, Unit, UnitError
 
 SEEN, DELETED, RECENT = 1, 8, 32  # bits of message.flags
 KEYWORD_SHIFT = 8
@@ -30,6 +30,10 @@ class NoSuchMailbox(UnitError):
 
 class MailboxExists(UnitError):
     """The name is taken."""
+
+
+class CannotChange(UnitError):
+    """What must not be done to this mailbox; the text says why."""
 
 
 class TooManyKeywords(UnitError):
@@ -112,6 +116,7 @@ class NewFlags(NamedTuple):
     modseq: int
     flags: list[tuple[int, int]]  # of each message that exists: UID and flags
     keywords: tuple[str, ...]
+    modified: list[int]  # UIDs left alone: changed after `unchanged_since`
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ class StoreFlags(Unit[NewFlags]):
     mode: FlagMode
     system: int
     keywords: Sequence[str]
+    unchanged_since: int | None = None  # messages with a higher modseq are left alone
 
     @property
     def rows(self) -> int:
@@ -153,6 +159,32 @@ class ClaimRecent(Unit[list[int]]):
         return len(self.uids)
 
 
+class Copies(NamedTuple):
+    """`uids[i]` is the copy of `sources[i]`."""
+
+    uidvalidity: int
+    sources: list[int]
+    uids: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Unit[Copies]):
+    """Copy messages into a mailbox of the same account, or move them; however many, for it must be all or nothing.
+
+    Raises NoSuchMailbox for either mailbox, TooManyKeywords.
+    """
+
+    mailbox: int
+    uids: Sequence[int]
+    destination: str
+    saved: int
+    removes: bool = False
+
+    @property
+    def rows(self) -> int:
+        return len(self.uids)
+
+
 @dataclass(frozen=True, slots=True)
 class CreateAccount(Unit[int]):
     """An account with its INBOX; gives its id. Raises AccountExists."""
@@ -163,20 +195,18 @@ class CreateAccount(Unit[int]):
 
 @dataclass(frozen=True, slots=True)
 class RemoveAccount(Unit[int]):
-    """Take the name from an account; gives its id for PurgeAccount. Raises NoSuchAccount."""
+    """Take an account and its mailboxes out of sight; gives its id. Raises NoSuchAccount."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeAccount(Unit[bool]):
-    """Remove a part of what a removed account has; gives whether there is more."""
-
-    account: int
+class PurgeRemoved(Unit[bool]):
+    """Remove some of the messages in mailboxes that were removed; gives whether there are more."""
 
     @property
     def rows(self) -> int:
-        return 10_000
+        return UNIT_ROWS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +225,33 @@ class CreateMailbox(Unit[int]):
     name: str
     special_use: str
     now: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMailbox(Unit[None]):
+    """Take a mailbox out of sight; its children stay. Raises NoSuchMailbox, CannotChange."""
+
+    account: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenameMailbox(Unit[None]):
+    """Rename a mailbox with its children, and make missing parents of the new name.
+
+    INBOX gives all it has to a new mailbox and is empty then. Raises NoSuchMailbox, MailboxExists, CannotChange.
+    """
+
+    account: int
+    name: str
+    new_name: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe(Unit[None]):
+    """Raises NoSuchMailbox."""
+
+    account: int
+    name: str
+    subscribed: bool

@@ -1,6 +1,5 @@
 """The mailboxes of one account."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,20 +10,18 @@ from posthouse.db.mail.database import MailDatabase
 from posthouse.framework.buffer import Body
 from posthouse.framework.interfaces.storage import (
     Appended,
+    CannotChange,
     MailboxInfo,
     MailboxStatus,
-    StorageError,
     TooBig,
 )
 from posthouse.modules.storage.imapsql import incoming
 from posthouse.modules.storage.imapsql.errors import told_to_clients
 from posthouse.modules.storage.imapsql.mailbox import OpenMailbox
+from posthouse.modules.storage.imapsql.names import new_name, stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
 
-NAME_MAX: Final = 1000  # octets of a mailbox's name in UTF-8
-LEVELS_MAX: Final = 100
 SPECIAL_USES: Final = frozenset({"\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"})
-_CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class MailAccount:
@@ -69,7 +66,9 @@ class MailAccount:
         name = stored_name(mailbox)
         with told_to_clients(self._log):
             row = self._db.mailbox_named(self._id, name)
-        return OpenMailbox(self._db, self._watchers, self._log, row, name, recent_stays=self._recent_stays)
+        return OpenMailbox(
+            self._db, self._watchers, self._log, self._clock, row, name, recent_stays=self._recent_stays
+        )
 
     async def append(
         self, mailbox: str, body: Body, system: int, keywords: Sequence[str], received: int | None
@@ -82,7 +81,7 @@ class MailAccount:
             if body.size > self._append_limit:
                 raise TooBig
             message = await incoming.of_append(self._db, body)
-            now = int(self._clock.time())
+            now = self._now()
             stored = await self._db.run(
                 units.Append(
                     account=self._id,
@@ -99,23 +98,25 @@ class MailAccount:
         return Appended(stored.uidvalidity, stored.uid)
 
     async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
-        name = stored_name(mailbox.removesuffix(units.DELIMITER))
-        check_name(name)
+        name = new_name(mailbox)
         if special_use and special_use not in SPECIAL_USES:
-            raise StorageError("No such special use")
+            raise CannotChange("No such special use")
         with told_to_clients(self._log):
-            await self._db.run(units.CreateMailbox(self._id, name, special_use, int(self._clock.time())))
+            await self._db.run(units.CreateMailbox(self._id, name, special_use, self._now()))
 
+    async def delete_mailbox(self, mailbox: str) -> None:
+        with told_to_clients(self._log):
+            await self._db.run(units.RemoveMailbox(self._id, stored_name(mailbox)))
+            await self._db.purge_removed()
 
-def stored_name(mailbox: str) -> str:
-    """INBOX in any case is the inbox; all other names are as they are."""
-    return units.INBOX if mailbox.upper() == units.INBOX else mailbox
+    async def rename_mailbox(self, mailbox: str, name: str) -> None:
+        unit = units.RenameMailbox(self._id, stored_name(mailbox), new_name(name), self._now())
+        with told_to_clients(self._log):
+            await self._db.run(unit)
 
+    async def set_subscribed(self, mailbox: str, subscribed: bool) -> None:
+        with told_to_clients(self._log):
+            await self._db.run(units.Subscribe(self._id, stored_name(mailbox), subscribed))
 
-def check_name(mailbox: str) -> None:
-    """Raise StorageError for a name that no mailbox may have (R-105)."""
-    levels = mailbox.split(units.DELIMITER)
-    if not all(levels) or len(levels) > LEVELS_MAX or _CONTROL.search(mailbox):
-        raise StorageError("Invalid mailbox name")
-    if len(mailbox.encode()) > NAME_MAX:
-        raise StorageError("Mailbox name is too long")
+    def _now(self) -> int:
+        return int(self._clock.time())

@@ -12,6 +12,7 @@ from posthouse.db.mail import units
 from posthouse.db.units import UnitError
 from posthouse.framework.interfaces.storage import (
     BrokenMessage,
+    CannotChange,
     MailboxExists,
     NoSuchMailbox,
     StorageBusy,
@@ -33,6 +34,8 @@ def told_to_clients(log: Logger) -> Iterator[None]:
     try:
         yield
     except UnitError as err:
+        if isinstance(err, units.CannotChange):
+            raise CannotChange(str(err)) from err
         raise _AS_STORAGE_ERROR[type(err)]() from err
     except Damaged as err:
         log.error("damaged message", err)

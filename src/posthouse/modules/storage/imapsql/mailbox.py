@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from posthouse.core.log import Logger
-from posthouse.core.world import Subscription
+from posthouse.core.world import Clock, Subscription
 from posthouse.db.mail import reads, units
 from posthouse.db.mail.database import MailDatabase
 from posthouse.db.readers import INLINE_ROWS
@@ -14,6 +14,7 @@ from posthouse.db.units import UNIT_ROWS_MAX, Unit
 from posthouse.framework.interfaces.storage import (
     Changes,
     Content,
+    Copied,
     FlagChange,
     MessageRow,
     Snapshot,
@@ -21,6 +22,7 @@ from posthouse.framework.interfaces.storage import (
 )
 from posthouse.modules.storage.imapsql import content
 from posthouse.modules.storage.imapsql.errors import told_to_clients
+from posthouse.modules.storage.imapsql.names import stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
 
 
@@ -35,6 +37,7 @@ class OpenMailbox:
         db: MailDatabase,
         watchers: Watchers,
         log: Logger,
+        clock: Clock,
         row: reads.MailboxRow,
         name: str,
         *,
@@ -46,6 +49,7 @@ class OpenMailbox:
         self._db = db
         self._watchers = watchers
         self._log = log
+        self._clock = clock
         self._sticky_below = row.uidnext if recent_stays else 0
 
     async def snapshot(self) -> Snapshot:
@@ -76,19 +80,41 @@ class OpenMailbox:
         return await content.load(self._db, self._log, self._account, email)
 
     async def store(
-        self, uids: Sequence[int], change: FlagChange, system: int, keywords: Sequence[str]
+        self,
+        uids: Sequence[int],
+        change: FlagChange,
+        system: int,
+        keywords: Sequence[str],
+        unchanged_since: int | None = None,
     ) -> Stored:
         mode, words = units.FlagMode[change.name], tuple(keywords)
         flags: list[tuple[int, int]] = []
+        modified: list[int] = []
         with told_to_clients(self._log):
             at = 0
             while True:
                 step = uids[at : at + UNIT_ROWS_MAX]
-                done = await self._db.run(units.StoreFlags(self.id, step, mode, system, words))
+                done = await self._db.run(
+                    units.StoreFlags(self.id, step, mode, system, words, unchanged_since)
+                )
                 flags += done.flags
+                modified += done.modified
                 at += UNIT_ROWS_MAX
                 if at >= len(uids):
-                    return Stored(done.modseq, flags, done.keywords)
+                    return Stored(done.modseq, flags, done.keywords, modified)
+
+    async def copy(self, uids: Sequence[int], destination: str) -> Copied:
+        with told_to_clients(self._log):
+            return Copied(*await self._db.run(self._copy(uids[:], destination)))
+
+    async def move(self, uids: Sequence[int], destination: str) -> Copied:
+        done = units.Copies(0, [], [])
+        with told_to_clients(self._log):
+            for at in range(0, len(uids) or 1, UNIT_ROWS_MAX):
+                step = self._copy(uids[at : at + UNIT_ROWS_MAX], destination, removes=True)
+                moved = await self._db.run(step)
+                done = units.Copies(moved.uidvalidity, done.sources + moved.sources, done.uids + moved.uids)
+        return Copied(*done)
 
     async def expunge(self, uids: Sequence[int]) -> Sequence[int]:
         with told_to_clients(self._log):
@@ -96,6 +122,9 @@ class OpenMailbox:
 
     def watch(self, changed: Callable[[], None]) -> Subscription:
         return self._watchers.watch(self.id, changed)
+
+    def _copy(self, uids: Sequence[int], destination: str, *, removes: bool = False) -> units.Copy:
+        return units.Copy(self.id, uids, stored_name(destination), int(self._clock.time()), removes)
 
     async def _in_steps(
         self, make: Callable[[Sequence[int]], Unit[list[int]]], uids: Sequence[int]

@@ -35,9 +35,10 @@ from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.interfaces.storage import StorageError
 from posthouse.framework.interfaces.table import Table
 from posthouse.framework.normalize import Normalization
-from posthouse.modules.storage.imapsql.account import MailAccount, check_name
+from posthouse.modules.storage.imapsql.account import MailAccount
 from posthouse.modules.storage.imapsql.delivery import LocalDelivery
 from posthouse.modules.storage.imapsql.errors import mail_error, told_to_clients
+from posthouse.modules.storage.imapsql.names import new_name
 from posthouse.modules.storage.imapsql.recipients import NoAccount, Recipients, account_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
 
@@ -133,7 +134,7 @@ class ImapSql(Module):
         if path is None:
             raise ValueError("mailboxes cannot be kept in memory: dsn must be a file")
         try:
-            check_name(settings.junk_mailbox)
+            new_name(settings.junk_mailbox)
         except StorageError as err:
             raise ValueError(f"junk_mailbox: {err}") from err
         self._topic = f"sql-{hashlib.sha1(dsn.encode(), usedforsecurity=False).hexdigest()}"
@@ -203,10 +204,9 @@ class ImapSql(Module):
 
     async def remove_account(self, name: str) -> None:
         with told_to_clients(self._log), _no_account(name):
-            number = await self._db.run(units.RemoveAccount(name.lower()))
+            await self._db.run(units.RemoveAccount(name.lower()))
             self._recipients.forget()
-            while await self._db.run(units.PurgeAccount(number)):
-                pass
+            await self._db.purge_removed()
 
     async def get_append_limit(self, name: str) -> int | None:
         with told_to_clients(self._log), _no_account(name):
