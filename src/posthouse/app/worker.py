@@ -20,6 +20,7 @@ from posthouse.core.log import Logger
 from posthouse.core.logsink import BadLogTarget, LogSink, open_targets
 from posthouse.framework.config.load import Source
 from posthouse.framework.config.node import ConfigError
+from posthouse.framework.interfaces.endpoint import Endpoint
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.net.channel import Channel
 
@@ -172,11 +173,19 @@ async def _step(step: Awaitable[Any], context: Context) -> None:
 
 
 async def _stop_all(started: list[tuple[Context, Module]], log: Logger) -> None:
+    """Endpoints first, together, for each may wait for its sessions; then the others, in reverse order of their start."""
+    endpoints = [(context, module) for context, module in started if isinstance(module, Endpoint)]
+    await asyncio.gather(*(_stop_one(context, module, log) for context, module in endpoints))
     for context, module in reversed(started):
-        try:
-            await module.stop()
-        except Exception as err:  # noqa: BLE001 - the others are stopped all the same
-            log.error("failed to stop module", err, module=context.label)
+        if not isinstance(module, Endpoint):
+            await _stop_one(context, module, log)
+
+
+async def _stop_one(context: Context, module: Module, log: Logger) -> None:
+    try:
+        await module.stop()
+    except Exception as err:  # noqa: BLE001 - the others are stopped all the same
+        log.error("failed to stop module", err, module=context.label)
 
 
 def _run_rotate_hooks(configured: Configured, sink: LogSink, log: Logger) -> None:
