@@ -1,69 +1,123 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from posthouse.framework.buffer import FileBody, MemoryBody
-from posthouse.framework.spool import WRITE_AT, BodyBuffer, Spool
+from posthouse.framework.spool import BodyBuffer, Spool, SpoolFile
 
 
-async def filled(spool: Spool, *pieces: bytes) -> BodyBuffer:
-    buffer = BodyBuffer(spool)
-    for piece in pieces:
-        await buffer.write(piece)
-    return buffer
+def spool(directory: Path, memory: int | None) -> Spool:
+    return Spool(directory, os.urandom, memory=memory)
 
 
-async def test_a_small_body_stays_in_memory(tmp_path: Path) -> None:
-    buffer = await filled(Spool(tmp_path, os.urandom, memory=10), b"abc", b"def")
+async def stored(buffer: BodyBuffer, chunks: list[bytes]) -> MemoryBody | FileBody:
+    for chunk in chunks:
+        await buffer.write(chunk)
     body = await buffer.finish()
-    assert body == MemoryBody(b"abcdef")
-    assert not list(tmp_path.iterdir())
+    assert isinstance(body, MemoryBody | FileBody)
+    assert b"".join(body.chunks()) == b"".join(chunks)
+    assert body.size == sum(map(len, chunks))
+    return body
+
+
+@pytest.mark.parametrize("chunks", [[], [b"a"], [b"ab", b"cd"], [b"0123456789"] * 100])
+@pytest.mark.parametrize("memory", [None, 0, 1, 3, 4, 5, 10_000])
+async def test_a_body_is_in_a_file_from_its_size_on(
+    tmp_path: Path, memory: int | None, chunks: list[bytes]
+) -> None:
+    buffer = BodyBuffer(spool(tmp_path, memory))
+    body = await stored(buffer, chunks)
+    is_large = memory is not None and sum(map(len, chunks)) >= memory
+    assert isinstance(body, FileBody if is_large else MemoryBody)
     await buffer.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
-async def test_nothing_at_all_is_a_body(tmp_path: Path) -> None:
-    buffer = BodyBuffer(Spool(tmp_path, os.urandom))
-    assert await buffer.finish() == MemoryBody(b"")
-    await buffer.discard()
-
-
-async def test_a_large_body_is_in_a_file_until_it_is_discarded(tmp_path: Path) -> None:
-    pieces = [bytes([number]) * (WRITE_AT // 3) for number in range(10)]
-    buffer = await filled(Spool(tmp_path, os.urandom, memory=1000), *pieces)
-    body = await buffer.finish()
-    assert isinstance(body, FileBody)
-    assert b"".join(body.chunks()) == b"".join(pieces)
-    assert body.size == len(b"".join(pieces))
+async def test_a_file_is_private_and_its_name_is_random(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        buffer = BodyBuffer(spool(tmp_path, 0))
+        body = await stored(buffer, [b"secret"])
+    finally:
+        os.umask(umask)
+    assert body.path is not None
     assert body.path.stat().st_mode & 0o777 == 0o600
+    assert len(body.path.name) == 64
+    assert int(body.path.name, 16)
     await buffer.discard()
-    assert not list(tmp_path.iterdir())
 
 
-async def test_a_file_that_was_taken_over_is_left_alone(tmp_path: Path) -> None:
-    buffer = await filled(Spool(tmp_path, os.urandom, memory=0), b"abc")
-    body = await buffer.finish()
+async def test_large_bodies_are_written_as_they_come(tmp_path: Path) -> None:
+    buffer = BodyBuffer(spool(tmp_path, 1000))
+    chunk = bytes(range(256)) * 256
+    body = await stored(buffer, [chunk] * 40)
+    assert isinstance(body, FileBody)
+    await buffer.discard()
+
+
+async def test_a_file_that_somebody_took_over_stays(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    buffer = BodyBuffer(spool(tmp_path / "spool", 0))
+    body = await stored(buffer, [b"text"])
     assert body.path is not None
-    taken = body.path.rename(tmp_path / "taken")
+    body.path.rename(tmp_path / "blob")
     await buffer.discard()
-    assert taken.read_bytes() == b"abc"
+    assert (tmp_path / "blob").read_bytes() == b"text"
 
 
-async def test_cleaning_removes_only_what_a_crash_has_left(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, os.urandom, memory=0)
-    (tmp_path / ("0" * 64)).write_bytes(b"left")
-    (tmp_path / "other").write_bytes(b"not ours")
-    buffer = await filled(spool, b"abc")
-    spool.clean()
-    body = await buffer.finish()
-    assert b"".join(body.chunks()) == b"abc"
+async def test_what_a_crash_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    left = tmp_path / ("0a" * 32)
+    left.write_text("left")
+    foreign = tmp_path / "notes"
+    foreign.write_text("keep")
+    place = spool(tmp_path, 0)
+    buffer = BodyBuffer(place)
+    body = await stored(buffer, [b"under way"])
+    place.clean()
     assert body.path is not None
-    assert {path.name for path in tmp_path.iterdir()} == {"other", body.path.name}
+    assert sorted(tmp_path.iterdir()) == sorted([foreign, body.path])
     await buffer.discard()
+    assert list(tmp_path.iterdir()) == [foreign]
 
 
-async def test_trouble_with_the_disk_is_an_oserror(tmp_path: Path) -> None:
-    buffer = BodyBuffer(Spool(tmp_path / "missing", os.urandom, memory=0))
-    with pytest.raises(FileNotFoundError):
-        await buffer.write(b"abc")
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("keep")
+    link = tmp_path / ("0b" * 32)
+    link.symlink_to(tmp_path / "target")
+    spool(tmp_path, 0).clean()
+    assert (tmp_path / "target").read_text() == "keep"
+
+
+def test_a_taken_name_is_never_written_to(tmp_path: Path) -> None:
+    (tmp_path / ("00" * 32)).write_text("taken")
+    with pytest.raises(FileExistsError):
+        Spool(tmp_path, bytes, memory=0).create()
+
+
+@pytest.fixture
+def failing_disk(monkeypatch: pytest.MonkeyPatch) -> list[OSError]:
+    """Errors in this list are raised by writes to spool files."""
+    errors: list[OSError] = []
+    write = SpoolFile.write
+
+    def failing(self: SpoolFile, octets: bytes) -> None:
+        if errors:
+            raise errors[0]
+        write(self, octets)
+
+    monkeypatch.setattr(SpoolFile, "write", failing)
+    return errors
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+async def test_R_008_R_010_trouble_with_the_disk_is_raised_and_leaves_nothing(
+    tmp_path: Path, failing_disk: list[OSError], number: int
+) -> None:
+    failing_disk.append(OSError(number, "trouble"))
+    buffer = BodyBuffer(spool(tmp_path, 0))
+    with pytest.raises(OSError, match="trouble"):
+        await buffer.write(b"text")
     await buffer.discard()
+    assert list(tmp_path.iterdir()) == []

@@ -1,10 +1,13 @@
 """Failures of mail handling: an error is the reply that its peer gets, and the facts for the log."""
 
+import errno
+
 from posthouse.wire.smtp.reply import EnhancedCode, Reply
 
 INTERNAL = Reply(451, (4, 3, 0), "Internal server error")
 BUSY = Reply(453, (4, 3, 2), "Internal server error, try again later")
 DISK_FULL = Reply(452, (4, 3, 1), "Insufficient system storage")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class MailError(Exception):
@@ -42,6 +45,13 @@ class MailError(Exception):
         fields |= self.fields
         fields.setdefault("reason", self.reply.text)
         return fields
+
+
+def reply_of(error: BaseException) -> Reply:
+    """What a peer is told of any failure: a full disk may have room later, the rest is our matter."""
+    if isinstance(error, MailError):
+        return error.reply
+    return DISK_FULL if isinstance(error, OSError) and error.errno in _FULL else INTERNAL
 
 
 def enhanced_text(code: EnhancedCode | None) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from posthouse.core.errors import MailError
+from posthouse.framework.spool import Spool
 from posthouse.modules.endpoint.smtp.intake import Intake, IntakeLimits
-from posthouse.modules.endpoint.smtp.spool import Spool
 
 LIMITS = IntakeLimits(message=100_000, header=1000, received=2)
 
@@ -14,7 +14,7 @@ async def take(
     directory: Path, message: bytes, size: int = 1_000_000, limits: IntakeLimits = LIMITS
 ) -> tuple[bytes, bytes]:
     """Header and body of a message that comes in pieces."""
-    intake = Intake(Spool(None, directory, os.urandom), limits)
+    intake = Intake(Spool(directory, os.urandom, memory=None), limits)
     try:
         for at in range(0, len(message), size):
             await intake.take(message[at : at + size])

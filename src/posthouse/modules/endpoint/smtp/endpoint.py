@@ -10,13 +10,13 @@ from posthouse.framework.interfaces.endpoint import Address
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
+from posthouse.framework.spool import Spool
 from posthouse.message.address import domain_to_ascii
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.modules.endpoint.smtp.service import Service, message_ids
 from posthouse.modules.endpoint.smtp.session import Session
 from posthouse.modules.endpoint.smtp.settings import SmtpSettings
-from posthouse.modules.endpoint.smtp.spool import Spool
 from posthouse.net.connection import Stream
 from posthouse.net.server import Server
 from posthouse.pipeline.pipeline import Pipeline
@@ -139,7 +139,7 @@ def make_service(
         config=config,
         target=target or Pipeline(settings.rules, config.hostname, world.clock, adds_received=True),
         sasl=sasl,
-        spool=Spool(settings.buffer.memory, directory, world.random),
+        spool=Spool(directory, world.random, memory=settings.buffer.memory),
         reserve=DiskReserve(context.paths.state, settings.min_free, world.clock, log),
         limits=IntakeLimits(settings.max_message_size, settings.max_header_size, settings.max_received),
         ids=message_ids(world.random),

@@ -5,9 +5,9 @@ from typing import Final
 
 from posthouse.core.errors import MailError
 from posthouse.framework.buffer import Body
+from posthouse.framework.spool import BodyBuffer, Spool
 from posthouse.message.header import Header, HeaderError, find_body
 from posthouse.modules.endpoint.smtp.attempt import attempt
-from posthouse.modules.endpoint.smtp.spool import BodyBuffer, Spool
 from posthouse.wire.smtp.reply import Reply
 
 TOO_BIG: Final = Reply(552, (5, 3, 4), "Maximum message size exceeded")

@@ -10,9 +10,9 @@ from posthouse.core.log import Logger
 from posthouse.core.world import World
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
+from posthouse.framework.spool import Spool
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
-from posthouse.modules.endpoint.smtp.spool import Spool
 from posthouse.wire.smtp.config import ServerConfig
 
 ID_DIGITS: Final = 8  # hexadecimal, of a message's ID

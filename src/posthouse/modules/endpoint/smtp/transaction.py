@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from posthouse.core.errors import INTERNAL, MailError
+from posthouse.core.errors import MailError, reply_of
 from posthouse.core.events import MessageLog
 from posthouse.core.log import trace_of
 from posthouse.framework.interfaces.message import Connection, Envelope
@@ -200,7 +200,7 @@ class Transaction:
         return self._envelope.id
 
     def _reply(self, error: Exception) -> Reply:
-        reply = error.reply if isinstance(error, MailError) else INTERNAL
+        reply = reply_of(error)
         return replace(reply, text=f"{reply.text} (msg ID = {self._id})")
 
     def _log_error(self, text: str, error: Exception, **fields: object) -> None:
