@@ -18,6 +18,7 @@ from posthouse.framework.config.parser import parse
 from posthouse.framework.config.settings import arguments, directive, settings
 from posthouse.framework.config.tls import server_tls
 from posthouse.framework.config.values import boolean, normalization, string
+from posthouse.framework.interfaces.endpoint import Address
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.interfaces.table import Table
 from posthouse.framework.interfaces.tls import ServerTls
@@ -45,7 +46,7 @@ class Door(Module):
 
     def __init__(self, settings: Settings, context: Context) -> None:
         self.settings, self.context = settings, context
-        self.addresses = settings.addresses
+        self.addresses = [Address(text, "unix", path=text) for text in settings.addresses]
 
 
 CATALOGUE = Catalogue(
@@ -210,12 +211,18 @@ def test_global_directives_cannot_refer_to_blocks(configure: Configure, directiv
 def test_endpoints_come_in_the_order_of_the_file(configure: Configure) -> None:
     text = "hostname mx\ntls off\ndoor a b\ndummy one\ndoor c {\n lookup &one\n}"
     built = configure(text)
-    addresses: list[object] = [door.addresses for door in built.endpoints]
-    assert addresses == [("a", "b"), ("c",)]
+    assert [[address.text for address in door.addresses] for door in built.endpoints] == [["a", "b"], ["c"]]
     assert [context.label for context, _ in built.registry.lifetime] == [
         "door/door",
         "dummy/one",
         "door/door",
+    ]
+
+
+def test_two_endpoints_cannot_listen_at_one_address(configure: Configure) -> None:
+    assert errors(configure, "hostname mx\ntls off\ndoor a b\ndoor c b\ndoor d d") == [
+        "f:4: b: door (f:3) listens there already",
+        "f:5: d: door (f:5) listens there already",
     ]
 
 

@@ -14,7 +14,7 @@ from posthouse.framework.config.globals import (
 from posthouse.framework.config.node import ConfigError, ConfigErrors, Node, raise_all
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import parse_with_defaults
-from posthouse.framework.interfaces.endpoint import Endpoint
+from posthouse.framework.interfaces.endpoint import Address, Endpoint
 from posthouse.framework.registry import Catalogue, ContextMaker, Registry
 
 
@@ -72,13 +72,25 @@ def _construct(blocks: Sequence[Node], scope: Scope, errors: list[ConfigError]) 
     if not to_construct and not found:  # else the unknown block may have been meant as one
         found.append(ConfigError("at least one endpoint should be configured"))
     endpoints: list[Endpoint] = []
+    taken: dict[tuple[str, int, str], str] = {}  # by host, port and path: who listens there
     for node in to_construct:
         try:
-            endpoints.append(cast("Endpoint", registry.endpoint(node, scope)))
+            endpoint = cast("Endpoint", registry.endpoint(node, scope))
+            _take_addresses(endpoint.addresses, node, taken)
+            endpoints.append(endpoint)
         except ConfigError as err:
             found.append(err)
     errors += found
     return tuple(endpoints)
+
+
+def _take_addresses(addresses: Sequence[Address], node: Node, taken: dict[tuple[str, int, str], str]) -> None:
+    """Note who listens where. Raises ConfigError where somebody does already, be it with TLS or without."""
+    for address in addresses:
+        place = address.host, address.port, address.path
+        if place in taken:
+            raise ConfigError(f"{address.text}: {taken[place]} listens there already", at=node)
+        taken[place] = f"{node.name} ({node.where})"
 
 
 def _in_order(errors: Sequence[ConfigError], nodes: Sequence[Node]) -> list[ConfigError]:
