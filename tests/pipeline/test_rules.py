@@ -103,6 +103,20 @@ NO_DESTINATION = (
 
 
 @pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("deliver_too dummy", "column 1, did you mean deliver_to"),
+        ("default_source {\ndelivr_to dummy\n}", "column 1, did you mean deliver_to"),
+        ("flower yes", "column 1"),
+    ],
+)
+def test_an_unknown_directive_is_told_with_the_nearest_known_one(text: str, meant: str, scope: Scope) -> None:
+    with pytest.raises(ConfigError) as caught:
+        rules(text, scope)
+    assert str(caught.value).split("\n")[1].strip() == meant
+
+
+@pytest.mark.parametrize(
     ("text", "error"),
     [
         pytest.param(

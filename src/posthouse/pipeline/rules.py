@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from posthouse.framework.config.node import ConfigError, Node, raise_all
+from posthouse.framework.config.node import ConfigError, Node, UnknownDirective, did_you_mean, raise_all
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.interfaces.roles import TARGET
 from posthouse.framework.interfaces.target import Target
@@ -208,12 +208,13 @@ def _key(rule: str, node: Node) -> str:
 def _check_names(
     children: Sequence[Node], known: frozenset[str] | set[str], text: str = "unknown pipeline directive: {}"
 ) -> None:
-    errors = []
+    errors: list[ConfigError] = []
     for child in children:
         if child.name in LATER:
             errors.append(ConfigError(f"{child.name} is not available in this version", at=child))
         elif child.name not in known:
-            errors.append(ConfigError(text.format(child.name), at=child))
+            hint = did_you_mean(child.name, known)
+            errors.append(UnknownDirective(text.format(child.name), at=child, hint=hint))
     raise_all(errors)
 
 

@@ -55,6 +55,16 @@ class ConfigErrors(ConfigError):
         return ConfigErrors([error.placed(at) for error in self.errors])
 
 
+class UnknownDirective(ConfigError):
+    """A name that this block does not know. Who knows more of its names adds a hint (`or_one_of`)."""
+
+    def or_one_of(self, known: Iterable[str]) -> ConfigError:
+        """The same mistake, and where it has no hint yet, the nearest of these names."""
+        if self.hint or self.at is None:
+            return self
+        return UnknownDirective(self.text, at=self.at, hint=did_you_mean(self.at.name, known))
+
+
 def raise_all(errors: Sequence[ConfigError]) -> None:
     """Raise what was gathered: nothing, the one error, or all of them."""
     if len(errors) == 1:

@@ -16,7 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, dataclass_transform
 
-from posthouse.framework.config.node import ConfigError, ConfigErrors, Node, did_you_mean, raise_all
+from posthouse.framework.config.node import (
+    ConfigError,
+    ConfigErrors,
+    Node,
+    UnknownDirective,
+    did_you_mean,
+    raise_all,
+)
 
 if TYPE_CHECKING:
     from posthouse.framework.config.scope import Scope
@@ -234,7 +241,17 @@ class _Reader:
             self.values[name] = tuple(self.rest)
         else:
             block = dataclasses.replace(self.block, children=tuple(self.rest))
+            at = len(self.errors)
             self._store(name, declared.kind, block, repeatable=False)
+            self.errors[at:] = map(self._with_hint, self.errors[at:])
+
+    def _with_hint(self, error: ConfigError) -> ConfigError:
+        """What the rest of the block does not know may be meant as one of our directives."""
+        if isinstance(error, ConfigErrors):
+            return ConfigErrors([self._with_hint(one) for one in error.errors])
+        if isinstance(error, UnknownDirective) and error.at in self.rest:
+            return error.or_one_of(self.directives)
+        return error
 
     def _fail(self, text: str, at: Node, hint: str = "") -> None:
         self.errors.append(ConfigError(text, at=at, hint=hint))

@@ -89,6 +89,8 @@ def test_buffers(tmp_path: Path, text: str, memory: int | None, directory: str |
         ("smtp_max_line_length 100", "between 1000 and"),
         ("max_message_size many", "invalid size: many"),
         ("read_timeout 5", "invalid duration: 5"),
+        ("max_mesage_size 3M", "did you mean max_message_size"),
+        ("delivr_to dummy", "did you mean deliver_to"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, directives: str, text: str) -> None:
