@@ -20,7 +20,7 @@ PASSWORD = "secret"
 KILL_WITHIN = 0.6  # seconds of load before the kill
 
 
-def test_R_001_R_002_kill_9_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_R_001_R_002_R_003_kill_9_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
     chance = random.Random(os.environ.get("POSTHOUSE_CRASH_SEED", "1"))
     server = Server(tmp_path, CLEARTEXT, log=str(tmp_path / "mail.log") + ",stderr")
     ledger = Ledger()

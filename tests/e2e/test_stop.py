@@ -33,53 +33,52 @@ def test_R_018_sigterm_under_load_loses_nothing_acknowledged(tmp_path: Path) -> 
         await asyncio.wait(load, timeout=10)
         return status
 
-    server.start()
-    began = time.monotonic()
-    assert asyncio.run(load_and_stop()) == 0
-    assert time.monotonic() - began < 20
+    with server:
+        began = time.monotonic()
+        assert asyncio.run(load_and_stop()) == 0
+        assert time.monotonic() - began < 20
     with server:
         ledger.check(held(server.ports["imap"], USER, PASSWORD))
 
 
 def test_R_018_idle_sessions_are_told_and_a_transaction_may_end(tmp_path: Path) -> None:
     server = with_user(Server(tmp_path, CLEARTEXT))
-    server.start()
-    idle = socket.create_connection(("127.0.0.1", server.ports["smtp"]))
-    idle.recv(100)
-    mailbox = imaplib.IMAP4("127.0.0.1", server.ports["imap"])
-    mailbox.login(USER, PASSWORD)
-    busy = smtplib.SMTP("127.0.0.1", server.ports["smtp"])
-    busy.ehlo()
-    busy.mail("bob@example.net")
-    busy.rcpt(USER)
-    os.kill(server.pid, signal.SIGTERM)
-    assert idle.recv(100) == b"421 4.3.2 Server shutting down\r\n"
-    assert idle.recv(100) == b""
-    assert mailbox.readline().startswith(b"* BYE ")
-    code, _ = busy.data(b"Subject: in time\r\n\r\nhello\r\n")
-    assert code == 250
-    assert server.wait() == 0
-    idle.close()
-    mailbox.shutdown()
-    busy.close()
+    with server:
+        idle = socket.create_connection(("127.0.0.1", server.ports["smtp"]))
+        idle.recv(100)
+        mailbox = imaplib.IMAP4("127.0.0.1", server.ports["imap"])
+        mailbox.login(USER, PASSWORD)
+        busy = smtplib.SMTP("127.0.0.1", server.ports["smtp"])
+        busy.ehlo()
+        busy.mail("bob@example.net")
+        busy.rcpt(USER)
+        os.kill(server.pid, signal.SIGTERM)
+        assert idle.recv(100) == b"421 4.3.2 Server shutting down\r\n"
+        assert idle.recv(100) == b""
+        assert mailbox.readline().startswith(b"* BYE ")
+        code, _ = busy.data(b"Subject: in time\r\n\r\nhello\r\n")
+        assert code == 250
+        assert server.wait() == 0
+        idle.close()
+        mailbox.shutdown()
+        busy.close()
     with server, imaplib.IMAP4("127.0.0.1", server.ports["imap"]) as client:
         client.login(USER, PASSWORD)
         assert client.select()[1] == [b"1"]
 
 
 def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
-    server = with_user(Server(tmp_path, CLEARTEXT))
-    server.start()
-    busy = smtplib.SMTP("127.0.0.1", server.ports["smtp"])
-    busy.ehlo()
-    busy.mail("bob@example.net")
-    busy.rcpt(USER)  # a transaction: the first signal waits for it
-    os.kill(server.pid, signal.SIGTERM)
-    server.wait_for("server stopping...")
-    os.kill(server.pid, signal.SIGTERM)
-    assert server.wait() == 1
-    assert any(line.startswith("forced shutdown due to signal") for line in server.lines)
-    busy.close()
+    with with_user(Server(tmp_path, CLEARTEXT)) as server:
+        busy = smtplib.SMTP("127.0.0.1", server.ports["smtp"])
+        busy.ehlo()
+        busy.mail("bob@example.net")
+        busy.rcpt(USER)  # a transaction: the first signal waits for it
+        os.kill(server.pid, signal.SIGTERM)
+        server.wait_for("server stopping...")
+        os.kill(server.pid, signal.SIGTERM)
+        assert server.wait() == 1
+        assert any(line.startswith("forced shutdown due to signal") for line in server.lines)
+        busy.close()
 
 
 def test_a_server_without_sessions_stops_at_once(tmp_path: Path) -> None:

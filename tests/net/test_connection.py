@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -215,6 +216,39 @@ async def test_R_034_what_came_before_the_handshake_is_forgotten(
     async with serving(session) as (_, port):
         assert await asyncio.to_thread(client, port) == b"TLSv1.3"
     assert heard == [b"EHLO"]
+
+
+async def test_R_034_what_comes_between_the_command_and_the_handshake_is_forgotten(
+    certificates: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    server_context, client_context = certificates
+    loop, injected, is_read = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    heard: list[bytes] = []
+
+    async def session(stream: Stream) -> None:
+        heard.append(await stream.read(PATIENCE))
+        is_read.set()
+        await injected.wait()
+        for _ in range(3):  # what is in the socket's buffer comes to the stream
+            await asyncio.sleep(0)
+        await stream.start_tls(server_context, b"go\r\n")
+        heard.append(await stream.read(PATIENCE))
+        stream.write(b"heard")
+
+    def client(port: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            plain.sendall(b"STARTTLS\r\n")
+            assert is_read.wait(PATIENCE)
+            plain.sendall(b"MAIL FROM:<evil@example.org>\r\n")
+            loop.call_soon_threadsafe(injected.set)
+            assert plain.recv(100) == b"go\r\n"
+            with client_context.wrap_socket(plain, server_hostname="localhost") as secure:
+                secure.sendall(b"EHLO")
+                return secure.recv(100)
+
+    async with serving(session) as (_, port):
+        assert await asyncio.to_thread(client, port) == b"heard"
+    assert heard == [b"STARTTLS\r\n", b"EHLO"]
 
 
 async def test_implicit_tls_comes_before_the_session(
