@@ -21,6 +21,7 @@ from posthouse.framework.interfaces.storage import (
     KEYWORDS_MAX,
     RECENT,
     SEEN,
+    SPECIAL_USES,
     Appended,
     BrokenMessage,
     CannotChange,
@@ -32,6 +33,7 @@ from posthouse.framework.interfaces.storage import (
     MailboxStatus,
     MessageRow,
     NoSuchMailbox,
+    NoSuchSpecialUse,
     Snapshot,
     Stored,
     TooBig,
@@ -206,6 +208,8 @@ class FakeAccount:
 
     async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
         await self.storage.called("create_mailbox")
+        if special_use and special_use not in SPECIAL_USES:
+            raise NoSuchSpecialUse
         self._make_way(mailbox)
         self.add_mailbox(mailbox, special_use)
 

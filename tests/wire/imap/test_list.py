@@ -68,6 +68,7 @@ def test_R_105_no_pattern_takes_long() -> None:
 
 
 def test_the_name_is_quoted_unless_it_is_the_inbox() -> None:
-    assert list_line("\\HasNoChildren", ".", "INBOX") == b'* LIST (\\HasNoChildren) "." INBOX\r\n'
-    assert list_line("\\Sent \\HasChildren", ".", "Sent") == b'* LIST (\\Sent \\HasChildren) "." "Sent"\r\n'
-    assert root_line(".") == b'* LIST (\\Noselect) "." "."\r\n'
+    assert list_line("LIST", "\\HasNoChildren", ".", "INBOX") == b'* LIST (\\HasNoChildren) "." INBOX\r\n'
+    sent = list_line("LSUB", "\\Sent \\HasChildren", ".", "Sent")
+    assert sent == b'* LSUB (\\Sent \\HasChildren) "." "Sent"\r\n'
+    assert root_line("LIST", ".") == b'* LIST (\\Noselect) "." "."\r\n'

@@ -19,6 +19,10 @@ SYSTEM_FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")  # 
 KEYWORD_SHIFT = 8
 KEYWORDS_MAX = 55  # per mailbox: bits 8..62
 
+SPECIAL_USES = frozenset(
+    {"\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"}
+)  # RFC 6154 §2: that are mailboxes
+
 
 class StorageError(Exception):
     """An operation that cannot be done. The text is fit for a client (`NO text`)."""
@@ -144,6 +148,13 @@ class CannotChange(StorageError):
     code = "CANNOT"
 
 
+class NoSuchSpecialUse(CannotChange):
+    code = "USEATTR"  # RFC 6154 §3
+
+    def __init__(self) -> None:
+        super().__init__("No such special use")
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """The outcome of COPY and MOVE: `uids[i]` is the copy of `sources[i]` (RFC 4315 COPYUID)."""
@@ -258,7 +269,7 @@ class Account(Protocol):
         ...
 
     async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
-        """With missing parents. Raises MailboxExists, CannotChange."""
+        """With missing parents. special_use: of SPECIAL_USES, or "". Raises MailboxExists, CannotChange, NoSuchSpecialUse."""
         ...
 
     async def delete_mailbox(self, mailbox: str) -> None:

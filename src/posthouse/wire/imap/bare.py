@@ -1,4 +1,4 @@
-"""Commands without arguments (RFC 3501 §6.1, §6.4; IDLE: RFC 2177)."""
+"""Commands without arguments (RFC 3501 §6.1, §6.4; IDLE: RFC 2177, UNSELECT: RFC 3691, NAMESPACE: RFC 2342)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +20,11 @@ class Noop:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class Logout:
     pass
 
@@ -35,7 +40,12 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Expunge:
+class Unselect:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
     pass
 
 

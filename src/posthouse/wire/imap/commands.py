@@ -8,38 +8,58 @@ from posthouse.wire.imap.append import Append, parse_append_without_message
 from posthouse.wire.imap.authenticate import Authenticate, parse_authenticate
 from posthouse.wire.imap.bare import (
     Capability,
+    Check,
     Close,
-    Expunge,
     Idle,
     Logout,
+    Namespace,
     Noop,
     StartTls,
+    Unselect,
     without_arguments,
 )
+from posthouse.wire.imap.copy import Copy, parse_copy, parse_uid_copy
+from posthouse.wire.imap.create import Create, parse_create
 from posthouse.wire.imap.cursor import Cursor
+from posthouse.wire.imap.delete import Delete, parse_delete
+from posthouse.wire.imap.expunge import Expunge, parse_expunge, parse_uid_expunge
 from posthouse.wire.imap.fetch import Fetch, parse_fetch, parse_uid_fetch
 from posthouse.wire.imap.list import List, parse_list
 from posthouse.wire.imap.login import Login, parse_login
+from posthouse.wire.imap.lsub import Lsub, parse_lsub
+from posthouse.wire.imap.move import Move, parse_move, parse_uid_move
+from posthouse.wire.imap.rename import Rename, parse_rename
 from posthouse.wire.imap.select import Select, parse_examine, parse_select
 from posthouse.wire.imap.status import Status, parse_status
 from posthouse.wire.imap.store import Store, parse_store, parse_uid_store
+from posthouse.wire.imap.subscribe import Subscribe, parse_subscribe, parse_unsubscribe
 
 Request = (
     Append
     | Authenticate
     | Capability
+    | Check
     | Close
+    | Copy
+    | Create
+    | Delete
     | Expunge
     | Fetch
     | Idle
     | List
     | Login
     | Logout
+    | Lsub
+    | Move
+    | Namespace
     | Noop
+    | Rename
     | Select
     | StartTls
     | Status
     | Store
+    | Subscribe
+    | Unselect
 )
 
 
@@ -74,16 +94,30 @@ COMMANDS: Mapping[str, Syntax] = {
     "AUTHENTICATE": Syntax(parse_authenticate, BEFORE_LOGIN),
     "SELECT": Syntax(parse_select, AFTER_LOGIN),
     "EXAMINE": Syntax(parse_examine, AFTER_LOGIN),
+    "CREATE": Syntax(parse_create, AFTER_LOGIN),
+    "DELETE": Syntax(parse_delete, AFTER_LOGIN),
+    "RENAME": Syntax(parse_rename, AFTER_LOGIN),
+    "SUBSCRIBE": Syntax(parse_subscribe, AFTER_LOGIN),
+    "UNSUBSCRIBE": Syntax(parse_unsubscribe, AFTER_LOGIN),
     "LIST": Syntax(parse_list, AFTER_LOGIN),
+    "LSUB": Syntax(parse_lsub, AFTER_LOGIN),
+    "NAMESPACE": Syntax(without_arguments(Namespace), AFTER_LOGIN),
     "STATUS": Syntax(parse_status, AFTER_LOGIN),
     "APPEND": Syntax(parse_append_without_message, AFTER_LOGIN),
     "IDLE": Syntax(without_arguments(Idle), AFTER_LOGIN),
+    "CHECK": Syntax(without_arguments(Check), SELECTED),
     "CLOSE": Syntax(without_arguments(Close), SELECTED),
-    "EXPUNGE": Syntax(without_arguments(Expunge), SELECTED),
+    "UNSELECT": Syntax(without_arguments(Unselect), SELECTED),
+    "EXPUNGE": Syntax(parse_expunge, SELECTED),
+    "UID EXPUNGE": Syntax(parse_uid_expunge, SELECTED),
     "FETCH": Syntax(parse_fetch, SELECTED),
     "UID FETCH": Syntax(parse_uid_fetch, SELECTED),
     "STORE": Syntax(parse_store, SELECTED),
     "UID STORE": Syntax(parse_uid_store, SELECTED),
+    "COPY": Syntax(parse_copy, SELECTED),
+    "UID COPY": Syntax(parse_uid_copy, SELECTED),
+    "MOVE": Syntax(parse_move, SELECTED),
+    "UID MOVE": Syntax(parse_uid_move, SELECTED),
 }
 
 

@@ -54,6 +54,11 @@ class Pattern:
 
 
 def parse_list(cursor: Cursor) -> List:
+    return List(*parse_names(cursor))
+
+
+def parse_names(cursor: Cursor) -> tuple[str, str]:
+    """Read reference and pattern up to the end."""
     cursor.space()
     reference = cursor.astring()
     cursor.space()
@@ -62,14 +67,15 @@ def parse_list(cursor: Cursor) -> List:
     cursor.end()
     if len(reference) + len(pattern) > PATTERN_MAX:
         raise ParseError("Pattern is too long")
-    return List(from_utf7(reference), from_utf7(pattern))
+    return from_utf7(reference), from_utf7(pattern)
 
 
-def list_line(attributes: str, delimiter: str, name: str) -> bytes:
-    """One mailbox. `attributes` are parted by blanks."""
-    return b'* LIST (%b) "%b" %b\r\n' % (attributes.encode(), delimiter.encode(), encode_mailbox(name))
+def list_line(command: str, attributes: str, delimiter: str, name: str) -> bytes:
+    """One mailbox, for LIST or LSUB. `attributes` are parted by blanks."""
+    words = (command.encode(), attributes.encode(), delimiter.encode(), encode_mailbox(name))
+    return b'* %b (%b) "%b" %b\r\n' % words
 
 
-def root_line(delimiter: str) -> bytes:
+def root_line(command: str, delimiter: str) -> bytes:
     """The answer to an empty pattern: what the delimiter is."""
-    return b'* LIST (\\Noselect) "%b" "%b"\r\n' % (delimiter.encode(), delimiter.encode())
+    return list_line(command, "\\Noselect", delimiter, delimiter)

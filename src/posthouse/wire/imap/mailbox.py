@@ -21,6 +21,14 @@ def parse_mailbox(cursor: Cursor) -> str:
     return decode_mailbox(cursor.astring())
 
 
+def parse_only_mailbox(cursor: Cursor) -> str:
+    """Read a blank and a mailbox name, with which the command ends."""
+    cursor.space()
+    mailbox = parse_mailbox(cursor)
+    cursor.end()
+    return mailbox
+
+
 def decode_mailbox(octets: bytes) -> str:
     """A name from the wire. Raises ParseError for controls, octets over 127 and what is no modified UTF-7."""
     return (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from posthouse.wire.imap.cursor import Cursor
-from posthouse.wire.imap.mailbox import parse_mailbox
+from posthouse.wire.imap.mailbox import parse_only_mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +13,8 @@ class Select:
 
 
 def parse_select(cursor: Cursor) -> Select:
-    return Select(_only_mailbox(cursor), read_only=False)
+    return Select(parse_only_mailbox(cursor), read_only=False)
 
 
 def parse_examine(cursor: Cursor) -> Select:
-    return Select(_only_mailbox(cursor), read_only=True)
-
-
-def _only_mailbox(cursor: Cursor) -> str:
-    cursor.space()
-    mailbox = parse_mailbox(cursor)
-    cursor.end()
-    return mailbox
+    return Select(parse_only_mailbox(cursor), read_only=True)

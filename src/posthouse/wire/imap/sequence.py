@@ -1,6 +1,7 @@
 """Sequence sets: which messages a command is about, by number or UID (RFC 3501 §9)."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from posthouse.wire.imap.cursor import NUMBER_MAX, Cursor
@@ -40,6 +41,19 @@ def parse_set(cursor: Cursor) -> SequenceSet:
     if token is None:
         raise ParseError("Expected a sequence set")
     return SequenceSet(tuple(map(_range, token[0].split(b","))))
+
+
+def format_set(numbers: Sequence[int]) -> str:
+    """Numbers as a set, in their order: `3:5,1`."""
+    parts: list[str] = []
+    at = 0
+    while at < len(numbers):
+        end = at + 1
+        while end < len(numbers) and numbers[end] == numbers[end - 1] + 1:
+            end += 1
+        parts.append(f"{numbers[at]}:{numbers[end - 1]}" if end > at + 1 else str(numbers[at]))
+        at = end
+    return ",".join(parts)
 
 
 def _range(text: bytes) -> Range:

@@ -112,7 +112,7 @@ async def test_append(server: ImapServer) -> None:
     client = await server.login("ann", "INBOX")
     reply = await client.append("INBOX", MESSAGE, r'(\Seen $Work) " 1-Feb-2024 03:04:05 +0100" ')
     assert reply.untagged == [b"1 EXISTS", b"1 RECENT"]
-    assert reply.tagged == b"OK APPEND completed"
+    assert reply.tagged.endswith(b"] APPEND completed")
     found = await client.fetch("FETCH 1 (FLAGS INTERNALDATE BODY.PEEK[])")
     assert found[1] == [
         "FLAGS", ["\\Seen", "\\Recent", "$work"], "INTERNALDATE", b" 1-Feb-2024 02:04:05 +0000", "BODY[]", MESSAGE

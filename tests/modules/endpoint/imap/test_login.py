@@ -22,7 +22,8 @@ from posthouse.testing.imap import PATIENCE, TLS_ADDRESS, ImapServer, OnePasswor
 from posthouse.testing.storage import FakeStorage
 from posthouse.testing.world import FakeWorld
 
-CAPABILITIES = b"IMAP4rev1 LITERAL+ SASL-IR CHILDREN IDLE APPENDLIMIT=1048576"
+CAPABILITIES = b"IMAP4rev1 LITERAL+ SASL-IR CHILDREN UNSELECT MOVE IDLE APPENDLIMIT=1048576"
+REST = b"NAMESPACE CREATE-SPECIAL-USE SPECIAL-USE UIDPLUS"  # behind the words of the login
 
 
 def plain(user: str, password: str, authzid: str = "") -> str:
@@ -63,12 +64,12 @@ def certificates() -> Certificates:
 
 async def test_the_greeting_and_capability(in_memory: ImapServer) -> None:
     client = await in_memory.connect()
-    assert (
-        await client.line()
-        == b"* OK [CAPABILITY %b AUTH=PLAIN SPECIAL-USE] IMAP4rev1 Service Ready" % CAPABILITIES
+    assert await client.line() == b"* OK [CAPABILITY %b AUTH=PLAIN %b] IMAP4rev1 Service Ready" % (
+        CAPABILITIES,
+        REST,
     )
     reply = await client.run("CAPABILITY")
-    assert reply.untagged == [b"CAPABILITY %b AUTH=PLAIN SPECIAL-USE" % CAPABILITIES]
+    assert reply.untagged == [b"CAPABILITY %b AUTH=PLAIN %b" % (CAPABILITIES, REST)]
     assert reply.tagged == b"OK CAPABILITY completed"
 
 
@@ -79,7 +80,7 @@ async def test_login_and_logout(in_memory: ImapServer, memory: FakeStorage) -> N
     await client.line()
     reply = await client.run('LOGIN Ann@Example.org "secret"')
     limited = CAPABILITIES.replace(b"1048576", b"4096")
-    assert reply.tagged == b"OK [CAPABILITY %b SPECIAL-USE] LOGIN completed" % limited
+    assert reply.tagged == b"OK [CAPABILITY %b %b] LOGIN completed" % (limited, REST)
     assert in_memory.auth.asked == [("ann@example.org", "secret")]
     assert (await client.run("LOGIN a b")).tagged == b"NO Already authenticated"
     assert (await client.run("AUTHENTICATE PLAIN")).tagged == b"NO Already authenticated"
@@ -169,7 +170,7 @@ async def test_plain_with_a_challenge(in_memory: ImapServer) -> None:
     assert await client.line() == b"+ "
     client.send(plain("ann@example.org", "secret").encode() + b"\r\n")
     reply = await client.finish(tag)
-    assert reply.tagged == b"OK [CAPABILITY %b SPECIAL-USE] AUTHENTICATE completed" % CAPABILITIES
+    assert reply.tagged == b"OK [CAPABILITY %b %b] AUTHENTICATE completed" % (CAPABILITIES, REST)
 
 
 async def test_plain_with_an_initial_response(in_memory: ImapServer) -> None:
@@ -211,7 +212,7 @@ async def test_login_as_a_mechanism_only_when_configured(
         tmp_path, memory, fake=fake, sasl_login=True, address="tcp://127.0.0.1:144"
     ) as server:
         client = await server.connect()
-        assert b" AUTH=PLAIN AUTH=LOGIN SPECIAL-USE]" in await client.line()
+        assert b" AUTH=PLAIN AUTH=LOGIN NAMESPACE " in await client.line()
         tag = await client.start("AUTHENTICATE LOGIN")
         for question, word in ((b"Username:", b"ann"), (b"Password:", b"secret")):
             assert await client.line() == b"+ " + base64.b64encode(question)
@@ -283,7 +284,7 @@ async def test_R_092_no_password_is_taken_in_clear(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, tls=certificates) as server:
         client = await server.connect()
-        assert b" STARTTLS LOGINDISABLED SPECIAL-USE]" in await client.line()
+        assert b" STARTTLS LOGINDISABLED NAMESPACE " in await client.line()
         for command in (
             "LOGIN ann secret",
             "AUTHENTICATE PLAIN",
@@ -299,7 +300,7 @@ async def test_insecure_auth_takes_passwords_in_clear(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, tls=certificates, insecure_auth=True) as server:
         client = await server.connect()
-        assert b" STARTTLS AUTH=PLAIN SPECIAL-USE]" in await client.line()
+        assert b" STARTTLS AUTH=PLAIN NAMESPACE " in await client.line()
         assert (await client.run("LOGIN ann secret")).is_ok
 
 
@@ -312,7 +313,7 @@ async def test_starttls(
         assert (await client.run("STARTTLS")).tagged == b"OK Begin TLS negotiation now"
         await client.writer.start_tls(certificates.client, server_hostname="localhost")
         reply = await client.run("CAPABILITY")
-        assert reply.untagged == [b"CAPABILITY %b AUTH=PLAIN SPECIAL-USE" % CAPABILITIES]
+        assert reply.untagged == [b"CAPABILITY %b AUTH=PLAIN %b" % (CAPABILITIES, REST)]
         assert (await client.run("STARTTLS")).tagged == b"NO TLS is already enabled"
         assert (await client.run("LOGIN ann secret")).is_ok
         assert (await client.run("STARTTLS")).tagged == b"NO Already authenticated"
@@ -328,7 +329,7 @@ async def test_R_034_what_came_before_TLS_is_forgotten(
         assert await client.line() == b"a OK Begin TLS negotiation now"
         await client.writer.start_tls(certificates.client, server_hostname="localhost")
         reply = await client.run("CAPABILITY")
-        assert reply.untagged == [b"CAPABILITY %b AUTH=PLAIN SPECIAL-USE" % CAPABILITIES]
+        assert reply.untagged == [b"CAPABILITY %b AUTH=PLAIN %b" % (CAPABILITIES, REST)]
         assert server.auth.asked == []
 
 
@@ -357,7 +358,7 @@ async def test_implicit_tls(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, tls=certificates, address=TLS_ADDRESS) as server:
         client = await server.connect(certificates.client)
-        assert b" AUTH=PLAIN SPECIAL-USE]" in await client.line()
+        assert b" AUTH=PLAIN NAMESPACE " in await client.line()
         assert (await client.run("LOGIN ann secret")).is_ok
 
 

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from posthouse.framework.buffer import Body
-from posthouse.framework.interfaces.storage import NoSuchMailbox, StorageBusy, StorageError, TooBig
+from posthouse.framework.interfaces.storage import Appended, NoSuchMailbox, StorageBusy, StorageError, TooBig
 from posthouse.framework.spool import BodyBuffer
-from posthouse.modules.endpoint.imap.completion import DONE, Completion, Refused
+from posthouse.modules.endpoint.imap.completion import Completion, Refused
 from posthouse.modules.endpoint.imap.flag_text import system_bits
 from posthouse.modules.endpoint.imap.select import logged_in
 from posthouse.wire.imap.append import Append, LineEnds
@@ -28,10 +28,10 @@ async def append(session: "Session", request: Append) -> Completion:
         received = await _receive(session, buffer)
         if isinstance(received, Status):
             return Completion(received.condition, received.text, received.code)
-        await _store(session, request, received)
+        stored = await _store(session, request, received)
     finally:
         await buffer.discard()
-    return DONE
+    return Completion(code=f"APPENDUID {stored.uidvalidity} {stored.uid}")  # RFC 4315 §3
 
 
 async def _check(session: "Session", request: Append) -> None:
@@ -72,10 +72,10 @@ async def _receive(session: "Session", buffer: BodyBuffer) -> Body | Status:
     raise StorageBusy("No space left, try again later") from failure
 
 
-async def _store(session: "Session", request: Append, body: Body) -> None:
+async def _store(session: "Session", request: Append, body: Body) -> Appended:
     flags = request.flags
     try:
-        await logged_in(session).append(
+        return await logged_in(session).append(
             request.mailbox, body, system_bits(flags.system), flags.keywords, request.received
         )
     except NoSuchMailbox as err:

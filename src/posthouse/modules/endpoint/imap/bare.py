@@ -1,10 +1,10 @@
-"""Commands that take no more than a few lines: NOOP, LOGOUT, STARTTLS, CLOSE, EXPUNGE."""
+"""Commands that take no more than a few lines: NOOP, CHECK, LOGOUT, STARTTLS, CLOSE, UNSELECT."""
 
 from typing import TYPE_CHECKING
 
 from posthouse.modules.endpoint.imap.completion import DONE, Completion, Refused
-from posthouse.modules.endpoint.imap.select import opened, writable
-from posthouse.wire.imap.bare import Close, Expunge, Logout, Noop, StartTls
+from posthouse.modules.endpoint.imap.select import opened
+from posthouse.wire.imap.bare import Check, Close, Logout, Noop, StartTls, Unselect
 from posthouse.wire.imap.response import bye
 
 if TYPE_CHECKING:
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 async def noop(_: "Session", __: Noop) -> Completion:
     """The updates that every command ends with are all of it."""
+    return DONE
+
+
+async def check(_: "Session", __: Check) -> Completion:
+    """What was acknowledged is on the disk already (RFC 3501 §6.4.1)."""
     return DONE
 
 
@@ -30,15 +35,6 @@ async def starttls(session: "Session", _: StartTls) -> Completion:
     return Completion(text="Begin TLS negotiation now", then=session.become_tls)
 
 
-async def expunge(session: "Session", _: Expunge) -> Completion:
-    selected = writable(session)
-    await selected.catch_up()
-    deleted = selected.deleted()
-    if deleted:
-        selected.forget(await selected.mailbox.expunge(deleted))
-    return DONE
-
-
 async def close(session: "Session", _: Close) -> Completion:
     """Remove what is \\Deleted without a word (RFC 3501 §6.4.2)."""
     selected = opened(session)
@@ -47,5 +43,11 @@ async def close(session: "Session", _: Close) -> Completion:
         deleted = selected.deleted()
         if deleted:
             await selected.mailbox.expunge(deleted)
+    session.open(None)
+    return DONE
+
+
+async def unselect(session: "Session", _: Unselect) -> Completion:
+    """Close the mailbox, and remove nothing."""
     session.open(None)
     return DONE

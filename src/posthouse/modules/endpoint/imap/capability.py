@@ -8,8 +8,10 @@ from posthouse.wire.imap.bare import Capability
 if TYPE_CHECKING:
     from posthouse.modules.endpoint.imap.session import Session
 
-_FIRST = ("IMAP4rev1", "LITERAL+", "SASL-IR", "CHILDREN", "IDLE")
-_LAST = ("SPECIAL-USE",)
+# maddy's words, in its order: those of the login stand between. Then ours, in that of the alphabet.
+_FIRST = ("IMAP4rev1", "LITERAL+", "SASL-IR", "CHILDREN", "UNSELECT", "MOVE", "IDLE")
+_SECOND = ("NAMESPACE",)
+_OURS = ("CREATE-SPECIAL-USE", "SPECIAL-USE", "UIDPLUS")
 
 
 def capabilities(session: "Session") -> str:
@@ -18,7 +20,7 @@ def capabilities(session: "Session") -> str:
     words = [*_FIRST, f"APPENDLIMIT={limit}"]
     if session.account is None:
         words += _of_login(session)
-    return " ".join((*words, *_LAST))
+    return " ".join((*words, *_SECOND, *_OURS))
 
 
 def may_log_in(session: "Session") -> bool:

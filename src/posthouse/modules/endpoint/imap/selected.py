@@ -76,9 +76,11 @@ class Selected:
         at = bisect_left(uids, uid)
         return at if at < len(uids) and uids[at] == uid else None
 
-    def deleted(self) -> list[int]:
-        """The UIDs of messages that are \\Deleted."""
-        return [uid for uid, flags in zip(self.uids, self.flags, strict=True) if flags & DELETED]
+    def deleted(self, found: Sequence[Places] | None = None) -> list[int]:
+        """The UIDs of messages that are \\Deleted: of those at these places, or of all."""
+        uids, flags = self.uids, self.flags
+        among = (range(len(uids)),) if found is None else found
+        return [uids[at] for places in among for at in places if flags[at] & DELETED]
 
     @property
     def first_unseen(self) -> int | None:

@@ -1,7 +1,6 @@
 """The mailboxes of one account."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from posthouse.core.log import Logger
 from posthouse.core.world import Clock
@@ -9,10 +8,11 @@ from posthouse.db.mail import units
 from posthouse.db.mail.database import MailDatabase
 from posthouse.framework.buffer import Body
 from posthouse.framework.interfaces.storage import (
+    SPECIAL_USES,
     Appended,
-    CannotChange,
     MailboxInfo,
     MailboxStatus,
+    NoSuchSpecialUse,
     TooBig,
 )
 from posthouse.modules.storage.imapsql import incoming
@@ -20,8 +20,6 @@ from posthouse.modules.storage.imapsql.errors import told_to_clients
 from posthouse.modules.storage.imapsql.mailbox import OpenMailbox
 from posthouse.modules.storage.imapsql.names import new_name, stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
-
-SPECIAL_USES: Final = frozenset({"\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"})
 
 
 class MailAccount:
@@ -100,7 +98,7 @@ class MailAccount:
     async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
         name = new_name(mailbox)
         if special_use and special_use not in SPECIAL_USES:
-            raise CannotChange("No such special use")
+            raise NoSuchSpecialUse
         with told_to_clients(self._log):
             await self._db.run(units.CreateMailbox(self._id, name, special_use, self._now()))
 

@@ -1,0 +1,37 @@
+"""The mailboxes of an account as a tree, for LIST and LSUB."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from posthouse.framework.interfaces.storage import MailboxInfo
+
+NO_MAILBOX = "\\Noselect \\HasChildren"  # a level of names without a mailbox of its own
+
+
+class MailboxTree:
+    def __init__(self, mailboxes: Sequence[MailboxInfo], delimiter: str) -> None:
+        self._mailboxes = {mailbox.name: mailbox for mailbox in mailboxes}
+        self._delimiter = delimiter
+        self._parents = {parent for name in self._mailboxes for parent in self._above(name)}
+
+    def attributes(self, name: str) -> str:
+        """As LIST shows them, parted by blanks."""
+        mailbox = self._mailboxes.get(name)
+        if mailbox is None:
+            return NO_MAILBOX
+        children = "\\HasChildren" if name in self._parents else "\\HasNoChildren"
+        return f"{mailbox.special_use} {children}" if mailbox.special_use else children
+
+    def with_levels(self, names: Collection[str]) -> Iterator[str]:
+        """These names in their order, each behind the levels above it that are not among them (RFC 3501 §6.3.8)."""
+        known = set(names)
+        for name in names:
+            for level in self._above(name):
+                if level not in known:
+                    known.add(level)
+                    yield level
+            yield name
+
+    def _above(self, name: str) -> list[str]:
+        """The names above it, the top first."""
+        levels = name.split(self._delimiter)
+        return [self._delimiter.join(levels[:depth]) for depth in range(1, len(levels))]
