@@ -46,6 +46,8 @@ def test_a_path_gives_its_address(text: str, address: str, rest: str) -> None:
         pytest.param(r"<a\b@example.org>", id="backslash"),
         pytest.param('<a"b@example.org>', id="quote"),
         pytest.param('<""@example.org>', id="R-043: empty quoted local part"),
+        pytest.param('<"a\tb"@example.org>', id="R-041: tab in a quoted local part"),
+        pytest.param('<"a\\\tb"@example.org>', id="R-041: tab behind a backslash"),
         pytest.param('<"ann@example.org>', id="open quote"),
         pytest.param('<"ann"x@example.org>', id="text after the quoted part"),
         pytest.param("<@one.example ann@example.org>", id="source route without colon"),

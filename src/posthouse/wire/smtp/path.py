@@ -8,7 +8,7 @@ from posthouse.wire.lines import ProtocolError
 _PATH = re.compile(
     r"(?P<open><?)"
     r"(?:@[^:]*+:)?"
-    r'(?:"(?P<quoted>(?:[^"\\]|\\.)++)"|(?P<local>[^()<>\[\]:;@\\," \t]++))'
+    r'(?:"(?P<quoted>(?:[^"\\\t]|\\[^\t])++)"|(?P<local>[^()<>\[\]:;@\\," \t]++))'
     r"@(?P<domain>[^ \t>]++)"
 )
 _ESCAPE = re.compile(r"\\(.)")
