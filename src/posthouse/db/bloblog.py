@@ -53,7 +53,9 @@ class BlobLog:
 
         Raises Refused if a segment is shorter than the database knows it: acknowledged mail was lost.
         """
-        self._files.make_folder(self._folder)
+        if not self._folder.is_dir():
+            self._files.make_folder(self._folder)
+            self._files.fsync_folder(self._folder.parent)
         with db.transaction():
             self._claim(db)
             self._large.sweep(db)

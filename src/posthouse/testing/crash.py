@@ -105,14 +105,17 @@ class Findings:
         ]
 
 
-async def check(path: Path, steps: Sequence[Step]) -> Findings:
-    """Open a database after a crash, and compare it with the steps that were reported before."""
+async def check(path: Path, steps: Sequence[Step], known: dict[int, str] | None = None) -> Findings:
+    """Open a database after a crash, and compare it with the steps that were reported before.
+
+    known: tags of messages by UID whose octets were read in an earlier check; those that are read now are added.
+    """
     findings = Findings()
     db = open_database(path)
     await db.prepare()
     await db.start()
     try:
-        there = await _messages(db, findings)
+        there = await _messages(db, findings, {} if known is None else known)
     finally:
         await db.stop()
     _compare(there, steps, findings)
@@ -120,7 +123,7 @@ async def check(path: Path, steps: Sequence[Step]) -> Findings:
     return findings
 
 
-async def _messages(db: MailDatabase, findings: Findings) -> list[tuple[str, int]]:
+async def _messages(db: MailDatabase, findings: Findings, known: dict[int, str]) -> list[tuple[str, int]]:
     """Tag and UID of each message that is whole."""
     account = db.account(ACCOUNT)
     if account is None:
@@ -131,10 +134,11 @@ async def _messages(db: MailDatabase, findings: Findings) -> list[tuple[str, int
     for at in range(0, len(uids), INLINE_ROWS):
         for row in db.rows(mailbox, uids[at : at + INLINE_ROWS]):
             uid, email = row[0], row[-1]
-            tag = await _read(db, account.id, email)
+            tag = known.get(uid) or await _read(db, account.id, email)
             if tag is None:
                 findings.damaged.append(f"UID {uid}")
             else:
+                known[uid] = tag
                 there.append((tag, uid))
     return there
 
@@ -177,7 +181,9 @@ _CHECKS: Final = {
     "modseq of the journal": "SELECT 1 FROM journal JOIN account ON id = account WHERE journal.modseq > account.modseq",
     "email of a message": "SELECT 1 FROM message WHERE email NOT IN (SELECT id FROM email)",
     "blob of an email": "SELECT 1 FROM email WHERE blob NOT IN (SELECT id FROM blob)",
-    "references of a blob": "SELECT id FROM blob WHERE refs <> (SELECT count(*) FROM email WHERE blob = blob.id)",
+    "references of a blob": """
+        SELECT id FROM blob LEFT JOIN (SELECT blob, count(*) AS held FROM email GROUP BY blob) AS emails
+        ON emails.blob = blob.id WHERE refs <> coalesce(held, 0)""",
     "place of a blob": """
         SELECT 1 FROM blob WHERE file IS NULL
         AND offset + length > coalesce((SELECT size FROM segment WHERE id = segment), 0)""",

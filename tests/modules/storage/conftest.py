@@ -37,7 +37,7 @@ class Mail:
         registry: Any = None  # nothing in this block is a module
         parsed = parse_settings(ImapSql.Settings, block, Scope({}, self.fake.paths, registry))
         parsed = dataclasses.replace(parsed, **settings)
-        return ImapSql(parsed, self.fake.context("target.imapsql"), self.disk.files)
+        return ImapSql(parsed, self.fake.context("target.imapsql", debug=parsed.debug), self.disk.files)
 
     def envelope(self, *, quarantine: bool = False) -> Envelope:
         log = MessageLog(self.fake.context("smtp").log, "0a1b2c3d", self.fake.events)

@@ -344,3 +344,25 @@ async def test_a_commit_ends_before_its_task_is_cancelled(mail: Any, storage: Im
         await task
     assert replies == ["250"]
     assert len(await mail.messages(storage, "ann@example.org")) == 1
+
+
+async def test_a_large_delivery_that_is_cancelled_leaves_nothing(mail: Any, storage: ImapSql) -> None:
+    delivery = await storage.start_delivery(mail.envelope(), "")
+    await delivery.add_recipient("ann@example.org")
+    for steps in range(6):
+        task = asyncio.create_task(delivery.body(Header.parse(HEADER), MemoryBody(LARGE)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await delivery.abort()
+    await storage.stop()
+    assert large_files(mail) == []
+
+
+async def test_where_a_message_went_is_told_to_whoever_debugs(mail: Any, opened: Any) -> None:
+    storage = await opened(mail.module(debug=True))
+    await storage.create_account("ann@example.org")
+    await mail.deliver(storage, "ann@example.org")
+    assert '"account":"ann@example.org"' in mail.fake.log.lines[-1]
+    assert mail.fake.log.lines[-1].startswith("[debug] imapsql: stored")

@@ -53,6 +53,7 @@ class MailDatabase:
         self._readers = Readers(path, self._files)
         self._blobs = BlobReader(folder, self._files)
         self._large = LargeBlobs(folder, self._files)
+        self._storing: set[asyncio.Future[OwnFile]] = set()
         self._writer = Writer(
             path,
             BlobLog(folder, self._files, self._large),
@@ -78,6 +79,8 @@ class MailDatabase:
     async def stop(self) -> None:
         """Finish what waits and close."""
         await self._writer.stop()
+        while self._storing:
+            await asyncio.wait(self._storing)
         await self._readers.aclose()
         self._large.close()
         self._blobs.close()
@@ -146,8 +149,18 @@ class MailDatabase:
         """Store a large body, synced, for a unit to come (or `forget_large`).
 
         finished: a file that holds just these octets and is never changed, to be shared with it. Raises DatabaseError.
+        Nothing is left behind when it is cancelled.
         """
-        return await self._readers.call(partial(self._store_large, chunks, finished, size))
+        storing = asyncio.ensure_future(
+            self._readers.call(partial(self._store_large, chunks, finished, size))
+        )
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        try:
+            return await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            storing.add_done_callback(self._forget_stored)
+            raise
 
     def forget_large(self, own: OwnFile) -> None:
         """No unit will be run with this file."""
@@ -194,6 +207,10 @@ class MailDatabase:
         """Raises FileNotFoundError, Damaged, DatabaseError."""
         body = self._blobs.body_now(place) if place.length <= INLINE_OCTETS else None
         return body if body is not None else await self._readers.call(partial(self._blobs.body, place))
+
+    def _forget_stored(self, storing: "asyncio.Future[OwnFile]") -> None:
+        if not storing.cancelled() and storing.exception() is None:
+            self.forget_large(storing.result())
 
     def _store_large(
         self, chunks: Callable[[], Iterable[bytes]], finished: Path | None, size: int

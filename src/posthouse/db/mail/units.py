@@ -84,6 +84,10 @@ class Deliver(Unit[tuple[Stored, ...]]):
     def octets(self) -> bytes | OwnFile:
         return self.body
 
+    @property
+    def rows(self) -> int:
+        return len(self.recipients)
+
 
 @dataclass(frozen=True, slots=True)
 class Append(Unit[Stored]):

@@ -1,6 +1,5 @@
 """The delivery of one message to local accounts (spec/storage-and-imap §2)."""
 
-from posthouse.core.world import Clock
 from posthouse.db.blobs import OwnFile
 from posthouse.db.errors import DatabaseError
 from posthouse.db.mail.database import MailDatabase
@@ -8,6 +7,7 @@ from posthouse.db.mail.units import Deliver
 from posthouse.db.units import UnitError
 from posthouse.framework.buffer import Body
 from posthouse.framework.interfaces.message import Envelope
+from posthouse.framework.interfaces.module import Context
 from posthouse.message.header import Header
 from posthouse.modules.storage.imapsql import incoming
 from posthouse.modules.storage.imapsql.errors import mail_error
@@ -21,20 +21,18 @@ class LocalDelivery:
     def __init__(
         self,
         db: MailDatabase,
-        clock: Clock,
         recipients: Recipients,
+        context: Context,
         envelope: Envelope,
         reverse_path: str,
         *,
-        module: str,
         junk: str,
     ) -> None:
         self._db = db
-        self._clock = clock
         self._recipients = recipients
+        self._context = context
         self._envelope = envelope
         self._reverse_path = reverse_path.replace("\r", "").replace("\n", "")
-        self._module = module
         self._junk = junk
         self._accounts: dict[int, str] = {}
         self._message: Incoming | None = None
@@ -49,7 +47,7 @@ class LocalDelivery:
         try:
             self._message = await incoming.of_delivery(self._db, header.to_bytes() + b"\r\n", body)
         except DatabaseError as err:
-            raise mail_error(err, self._module) from err
+            raise mail_error(err, self._context.module) from err
 
     async def commit(self) -> None:
         message, self._message = self._message, None
@@ -61,16 +59,21 @@ class LocalDelivery:
             recipients=tuple(
                 message.for_account(account, self._prefix(name)) for account, name in self._accounts.items()
             ),
-            received=int(self._clock.time()),
+            received=int(self._context.world.clock.time()),
             junk=self._junk if self._envelope.quarantine else "",
         )
         try:
-            await self._db.run(unit)
+            stored = await self._db.run(unit)
         except UnitError as err:  # an account was removed meanwhile
             self._recipients.forget()
-            raise mail_error(err, self._module) from err
+            raise mail_error(err, self._context.module) from err
         except DatabaseError as err:
-            raise mail_error(err, self._module) from err
+            raise mail_error(err, self._context.module) from err
+
+        if self._context.log.debug_enabled:
+            log = self._envelope.log.seen_by(self._context.log)
+            for name, place in zip(self._accounts.values(), stored, strict=True):
+                log.debug("stored", account=name, mailbox=place.mailbox, uid=place.uid)
 
     async def abort(self) -> None:
         message, self._message = self._message, None

@@ -224,11 +224,10 @@ class ImapSql(Module):
     async def start_delivery(self, envelope: Envelope, reverse_path: str) -> LocalDelivery:
         return LocalDelivery(
             self._db,
-            self._context.world.clock,
             self._recipients,
+            self._context,
             envelope,
             reverse_path,
-            module=self._context.module,
             junk=self._settings.junk_mailbox,
         )
 
