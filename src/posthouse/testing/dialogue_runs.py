@@ -32,6 +32,7 @@ from posthouse.wire.smtp.server import ServerSession
 PATIENCE: Final = 20.0  # seconds: only ever reached by a failing dialogue
 PASSWORDS: Final = {"ann@example.org": "secret"}
 MECHANISMS: Final[Mapping[str, Callable[[], Mechanism]]] = MappingProxyType({"PLAIN": Plain, "LOGIN": Login})
+QUEUED: Final = "250 2.0.0 OK: queued"
 INVALID: Final = Reply(535, (5, 7, 8), "Invalid credentials")
 
 
@@ -126,7 +127,10 @@ class _InMemory:
 
 
 async def hold_over_socket(dialogue: Dialogue, directory: Path) -> FakeWorld:
-    """Hold it with an endpoint; gives its world, with the log lines."""
+    """Hold it with an endpoint; gives its world, with the log lines.
+
+    Afterwards each acknowledged message is there once, and of others nothing is left.
+    """
     setting = dialogue.setting
     address = "tls://127.0.0.1:465" if setting.is_tls else ADDRESS
     with FakeWorld(directory) as fake:
@@ -139,7 +143,10 @@ async def hold_over_socket(dialogue: Dialogue, directory: Path) -> FakeWorld:
             auth=_users(setting),
         ) as served:
             await _OverSocket(served, setting).hold(dialogue)
+        assert not any(fake.paths.state.glob("buffer/*")), "a body was left behind"
     assert setting.target.open == 0, "a delivery was left open"
+    taken = sum(isinstance(step, Hear) and step.line == QUEUED for step in dialogue.steps)
+    assert len(setting.target.messages) == taken, "what is kept is not what was acknowledged"
     return fake
 
 
