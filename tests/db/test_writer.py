@@ -380,3 +380,32 @@ async def test_the_log_of_the_database_stays_short(path: Path, monkeypatch: pyte
             await run.writer.run(Note(f"{n} {'x' * 4000}"))
         written = path.stat().st_size
         assert path.with_name(path.name + "-wal").stat().st_size < written / 4
+
+
+async def test_a_watcher_that_fails_keeps_nobody_from_an_answer(run: Running) -> None:
+    def fails(mailboxes: Set[int]) -> None:
+        raise ValueError("a mistake")
+
+    run.writer._changed = fails
+    await run.writer.run(Note("text"))
+    assert run.notes() == ["text"]
+
+
+async def test_bodies_are_let_go_when_they_are_answered(run: Running) -> None:
+    await outcomes(run, [Note(str(n), b"body") for n in range(10)])
+    assert (len(run.writer._given), run.writer._units, run.writer._octets) == (0, 0, 0)
+
+
+async def test_a_long_log_is_cut_off_when_nothing_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posthouse.db.checkpoint.IDLE", 0.01)
+    monkeypatch.setattr("posthouse.db.checkpoint.LONG_LOG", 0)
+    async with running(path, Files()) as run:
+        await run.writer.run(Note("text"))
+        wal = path.with_name(path.name + "-wal")
+        async with asyncio.timeout(10):
+            while wal.stat().st_size:
+                await asyncio.sleep(0)
+        await run.writer.run(Note("more"))
+        assert run.notes() == ["text", "more"]

@@ -137,12 +137,17 @@ class Writer:
     # On the loop: answers, and those who have waited too long.
 
     def _answer(self, jobs: Sequence[Waiting], touched: Set[int]) -> None:
-        if touched:
-            self._changed(touched)
+        try:
+            if touched:
+                self._changed(touched)
+        except Exception as err:  # noqa: BLE001 - whoever watches, those who wait must be answered
+            self._log.error("watchers were not told of changes", err)
         for job in jobs:
             self._units -= 1
             self._octets -= job.size
             job.answer()
+        while self._given and self._given[0].answered:  # they hold bodies
+            self._given.popleft()
 
     @property
     def _sweep_interval(self) -> float:
@@ -151,7 +156,7 @@ class Writer:
     def _sweep(self) -> None:
         latest = self._loop.time() - self._options.patience
         late: list[Waiting] = []
-        while self._given and (self._given[0].answered or self._given[0].since <= latest):
+        while self._given and self._given[0].since <= latest:
             late.append(self._given.popleft())
         self._give_up(late)
         self._timer = self._loop.call_later(self._sweep_interval, self._sweep) if self._given else None
