@@ -20,6 +20,7 @@ Examples:
   posthouse imap-acct list
 """
 NO_LIMIT = -1
+LIMIT_MAX = 2**32 - 1  # octets: IMAP has no larger numbers (RFC 7889)
 
 cfg_block = block_flag("local_mailboxes")
 username = argument("username", help="The account, as it is called in the storage.")
@@ -92,7 +93,11 @@ def remove(options: Options, username: str, yes: bool, block: str) -> None:
 @imap_acct.command("appendlimit")
 @username
 @click.option(
-    "-v", "--value", type=click.IntRange(NO_LIMIT), metavar="OCTETS", help="The new limit; -1 removes it."
+    "-v",
+    "--value",
+    type=click.IntRange(NO_LIMIT, LIMIT_MAX),
+    metavar="OCTETS",
+    help="The new limit; -1 removes it.",
 )
 @cfg_block
 @click.pass_obj

@@ -27,7 +27,6 @@ hash_flag = click.option(
 )
 bcrypt_cost_flag = click.option(
     "--bcrypt-cost",
-    metavar="4..31",
     type=click.IntRange(4, 31),
     default=10,
     show_default=True,

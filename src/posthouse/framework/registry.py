@@ -102,7 +102,9 @@ class Registry:
     def resolve(self, node: Node, role: Role[T], scope: Scope) -> T:
         """The module that a directive's arguments and block name: `&name`, or `module args... { ... }`."""
         if not node.args:
-            raise ConfigError(f"a {role.name} is expected here: a module's name, or &NAME", at=node)
+            raise ConfigError(
+                f"a module is expected here, of the kind {role.name}: its name, or &NAME", at=node
+            )
         first = node.args[0]
         if first.startswith("&"):
             return self._reference(first[1:], node, role, scope)

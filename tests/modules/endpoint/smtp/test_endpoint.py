@@ -48,9 +48,10 @@ def test_a_hostname_is_written_in_a_labels(tmp_path: Path) -> None:
     assert server_config(settings, ()).hostname == "mx.xn--bcher-kva.example"
 
 
-def test_a_hostname_without_a_labels_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="A-label"):
-        configured(FakeWorld(tmp_path), "hostname mx.xn--a-.example")
+@pytest.mark.parametrize("hostname", ["mx.xn--a-.example", "a..b", "..", '"a b"'])
+def test_a_hostname_that_is_none_is_a_mistake(tmp_path: Path, hostname: str) -> None:
+    with pytest.raises(ConfigError, match="is not the name of a host"):
+        configured(FakeWorld(tmp_path), f"hostname {hostname}")
 
 
 def test_limits_below_zero_are_none(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
-from posthouse.message.address import domain_to_ascii
+from posthouse.message.address import domain_to_ascii, valid_domain
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.modules.endpoint.smtp.service import Service, message_ids
@@ -157,7 +157,9 @@ def make_service(
 
 
 def server_config(settings: SmtpSettings, mechanisms: tuple[str, ...]) -> ServerConfig:
-    """What the engine offers. Raises ValueError for a hostname without A-labels."""
+    """What the engine offers. Raises ValueError for a hostname that is none, or has no A-labels."""
+    if not valid_domain(settings.hostname):
+        raise ValueError(f"hostname {settings.hostname} is not the name of a host")
     return ServerConfig(
         hostname=domain_to_ascii(settings.hostname),
         line_max=settings.smtp_max_line_length,
