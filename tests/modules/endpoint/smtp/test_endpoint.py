@@ -50,7 +50,7 @@ def test_a_hostname_is_written_in_a_labels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hostname", ["mx.xn--a-.example", "a..b", "..", '"a b"'])
 def test_a_hostname_that_is_none_is_a_mistake(tmp_path: Path, hostname: str) -> None:
-    with pytest.raises(ConfigError, match="is not the name of a host"):
+    with pytest.raises(ValueError, match="is not the name of a host"):
         configured(FakeWorld(tmp_path), f"hostname {hostname}")
 
 
