@@ -308,6 +308,11 @@ class FakeMailbox:
             box = await self._called("rows")
             yield [_row(box.messages[uid]) for uid in uids[at : at + ROWS] if uid in box.messages]
 
+    async def modseqs(self, uids: Sequence[int], above: int = 0) -> Sequence[tuple[int, int]]:
+        box = await self._called("modseqs")
+        found = [box.messages[uid] for uid in uids if uid in box.messages]
+        return [(message.uid, message.modseq) for message in found if message.modseq > above]
+
     async def content(self, email: int) -> "FakeContent":
         box = await self._called("content")
         message = box.messages.get(email)
@@ -324,6 +329,7 @@ class FakeMailbox:
         unchanged_since: int | None = None,
     ) -> Stored:
         box = await self._called("store")
+        since = box.modseq
         bits = system & _SYSTEM | bits_of(box, keywords)
         there = [box.messages[uid] for uid in uids if uid in box.messages]
         modified = [m.uid for m in there if unchanged_since is not None and m.modseq > unchanged_since]
@@ -335,7 +341,7 @@ class FakeMailbox:
             for message in different:
                 message.flags, message.modseq = new[message.uid], modseq
             box.changed()
-        return Stored(box.modseq, list(new.items()), tuple(box.keywords), modified)
+        return Stored(box.modseq, since, list(new.items()), tuple(box.keywords), modified)
 
     async def copy(self, uids: Sequence[int], destination: str) -> Copied:
         box = await self._called("copy")

@@ -156,6 +156,7 @@ def test_commands_out_of_place_are_refused(state: State, command: bytes, text: s
 def test_every_command_has_its_states() -> None:
     assert {name for name, syntax in COMMANDS.items() if State.NOT_AUTHENTICATED in syntax.states} == {
         "CAPABILITY",
+        "ID",
         "NOOP",
         "LOGOUT",
         "STARTTLS",

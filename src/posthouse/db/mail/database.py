@@ -141,6 +141,10 @@ class MailDatabase:
         """Those of these messages that are \\Recent. Raises NoSuchMailbox."""
         return await self._read(lambda db, limit: reads.recent(db, mailbox, uids, limit))
 
+    async def modseqs(self, mailbox: int, uids: Sequence[int], above: int) -> list[tuple[int, int]]:
+        """(uid, modseq) of those of these messages whose modseq is higher. Raises NoSuchMailbox."""
+        return await self._read(lambda db, limit: reads.modseqs(db, mailbox, uids, above, limit))
+
     # Octets.
 
     async def store_large(

@@ -11,7 +11,8 @@ from posthouse.db.units import Work
 
 def store_flags(work: Work, unit: StoreFlags, _blob: Any) -> NewFlags:
     """A message whose flags stay as they are keeps its modseq."""
-    account, modseq = owner(work, unit.mailbox)
+    account, before = owner(work, unit.mailbox)
+    modseq = before
     adds = unit.mode is not FlagMode.REMOVE
     bits = keyword_bits(work, unit.mailbox, unit.keywords, may_add=adds) | unit.system & ~RECENT
     keep, put = _masks(unit.mode, bits)
@@ -31,7 +32,7 @@ def store_flags(work: Work, unit: StoreFlags, _blob: Any) -> NewFlags:
             "UPDATE mailbox SET modseq = ?, unseen = unseen + ? WHERE id = ?", (modseq, unseen, unit.mailbox)
         )
         journal.write(work, account, modseq, unit.mailbox, journal.FLAGS, uids)
-    return NewFlags(modseq, flags, keyword_names(work, unit.mailbox), modified)
+    return NewFlags(before, modseq, flags, keyword_names(work, unit.mailbox), modified)
 
 
 def claim_recent(work: Work, unit: ClaimRecent, _blob: Any) -> list[int]:

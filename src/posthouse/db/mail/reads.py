@@ -184,6 +184,31 @@ def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[
     return found
 
 
+def modseqs(
+    connection: apsw.Connection, number: int, uids: Sequence[int], above: int, limit: int | None
+) -> list[tuple[int, int]]:
+    """(uid, modseq) of those of these messages whose modseq is higher. Raises NoSuchMailbox, TooLong."""
+    _check(len(uids), limit)
+    with snapshot(connection):
+        mailbox(connection, number)
+        if not uids:
+            return []
+        if not is_dense(uids):
+            return _rows(
+                connection,
+                "SELECT uid, modseq FROM json_each(?) CROSS JOIN message"
+                " WHERE mailbox = ? AND uid = value AND modseq > ?",
+                (as_json(uids), number, above),
+            )
+        found = _rows(
+            connection,
+            "SELECT uid, modseq FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ? AND modseq > ? ORDER BY uid",
+            (number, uids[0], uids[-1], above),
+        )
+    wanted = set(uids) if len(uids) < uids[-1] - uids[0] + 1 else ()
+    return [row for row in found if row[0] in wanted] if wanted else found
+
+
 def recent(connection: apsw.Connection, number: int, uids: Sequence[int], limit: int | None) -> list[int]:
     """Those of these messages that are \\Recent. Raises NoSuchMailbox, TooLong."""
     _check(len(uids), limit)

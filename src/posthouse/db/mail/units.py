@@ -117,6 +117,9 @@ class FlagMode(Enum):
 
 
 class NewFlags(NamedTuple):
+    """before, modseq: the mailbox's modseq before and after."""
+
+    before: int
     modseq: int
     flags: list[tuple[int, int]]  # of each message that exists: UID and flags
     keywords: tuple[str, ...]

@@ -178,9 +178,13 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The outcome of STORE: new flags of the messages that exist, ascending by UID."""
+    """The outcome of STORE: new flags of the messages that exist, ascending by UID.
+
+    All changes of the mailbox after modseq `since`, up to `modseq`, are these.
+    """
 
     modseq: int
+    since: int
     flags: Sequence[tuple[int, int]]
     keywords: tuple[str, ...]
     modified: Sequence[int] = ()  # UIDs left alone: changed after `unchanged_since` (RFC 7162 §3.1.3)
@@ -203,6 +207,10 @@ class Mailbox(Protocol):
 
     def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
         """Rows of these (ascending) UIDs in chunks of at most 256; those that vanished are left out."""
+        ...
+
+    async def modseqs(self, uids: Sequence[int], above: int = 0) -> Sequence[tuple[int, int]]:
+        """(UID, modseq) of those of these (ascending) messages whose modseq is higher than `above`, ascending."""
         ...
 
     async def content(self, email: int) -> Content:

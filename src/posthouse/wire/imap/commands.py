@@ -22,8 +22,10 @@ from posthouse.wire.imap.copy import Copy, parse_copy, parse_uid_copy
 from posthouse.wire.imap.create import Create, parse_create
 from posthouse.wire.imap.cursor import Cursor
 from posthouse.wire.imap.delete import Delete, parse_delete
+from posthouse.wire.imap.enable import Enable, parse_enable
 from posthouse.wire.imap.expunge import Expunge, parse_expunge, parse_uid_expunge
 from posthouse.wire.imap.fetch import Fetch, parse_fetch, parse_uid_fetch
+from posthouse.wire.imap.id import Id, parse_id
 from posthouse.wire.imap.list import List, parse_list
 from posthouse.wire.imap.login import Login, parse_login
 from posthouse.wire.imap.lsub import Lsub, parse_lsub
@@ -43,8 +45,10 @@ Request = (
     | Copy
     | Create
     | Delete
+    | Enable
     | Expunge
     | Fetch
+    | Id
     | Idle
     | List
     | Login
@@ -87,6 +91,7 @@ class Syntax:
 
 COMMANDS: Mapping[str, Syntax] = {
     "CAPABILITY": Syntax(without_arguments(Capability), ANYTIME),
+    "ID": Syntax(parse_id, ANYTIME),
     "NOOP": Syntax(without_arguments(Noop), ANYTIME),
     "LOGOUT": Syntax(without_arguments(Logout), ANYTIME),
     "STARTTLS": Syntax(without_arguments(StartTls), BEFORE_LOGIN),
@@ -94,6 +99,7 @@ COMMANDS: Mapping[str, Syntax] = {
     "AUTHENTICATE": Syntax(parse_authenticate, BEFORE_LOGIN),
     "SELECT": Syntax(parse_select, AFTER_LOGIN),
     "EXAMINE": Syntax(parse_examine, AFTER_LOGIN),
+    "ENABLE": Syntax(parse_enable, AFTER_LOGIN),
     "CREATE": Syntax(parse_create, AFTER_LOGIN),
     "DELETE": Syntax(parse_delete, AFTER_LOGIN),
     "RENAME": Syntax(parse_rename, AFTER_LOGIN),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from posthouse.wire.imap.condstore import parse_mod_sequence
 from posthouse.wire.imap.cursor import NUMBER_MAX, Cursor
 from posthouse.wire.imap.errors import LimitExceeded, ParseError
 from posthouse.wire.imap.sequence import SequenceSet, parse_set
@@ -24,6 +25,7 @@ class Attribute(Enum):
     ENVELOPE = "ENVELOPE"
     FLAGS = "FLAGS"
     INTERNALDATE = "INTERNALDATE"
+    MODSEQ = "MODSEQ"  # RFC 7162 §3.1.5
     RFC822_SIZE = "RFC822.SIZE"
     UID = "UID"
 
@@ -66,9 +68,12 @@ Item = Attribute | Section
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
+    """changed_since: only messages whose modseq is higher; None: all (RFC 7162 §3.1.4.1)."""
+
     messages: SequenceSet
     items: tuple[Item, ...]  # as asked
     by_uid: bool = False
+    changed_since: int | None = None
 
 
 _FAST = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.RFC822_SIZE)
@@ -87,6 +92,8 @@ _NAME = re.compile(rb"[A-Za-z0-9.]++(\[)?")
 _SPEC = re.compile(rb"[A-Za-z0-9.]*+")
 _PARTS = re.compile(rb"(?:[1-9][0-9]{0,9}(?:\.|\Z))*+")
 _FIELD_NAME = re.compile(rb"[!-9;-~]++")  # RFC 5322 §2.2
+_CHANGED_SINCE = re.compile(rb" \(CHANGEDSINCE ([0-9]{1,20})\)\Z", re.IGNORECASE)
+_MODIFIER_MAX = 40  # octets of the longest that it matches
 _PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
 
 
@@ -94,13 +101,24 @@ def parse_fetch(cursor: Cursor, *, by_uid: bool = False) -> Fetch:
     cursor.space()
     messages = parse_set(cursor)
     cursor.space()
-    text = cursor.data[cursor.at :]
+    text, changed_since = _cut_modifier(cursor.data[cursor.at :])
     items = _known_items(text) if len(text) <= KNOWN_MAX else _items(text)
-    return Fetch(messages, items, by_uid)
+    return Fetch(messages, items, by_uid, changed_since)
 
 
 def parse_uid_fetch(cursor: Cursor) -> Fetch:
     return parse_fetch(cursor, by_uid=True)
+
+
+def _cut_modifier(text: bytes) -> tuple[bytes, int | None]:
+    """The items, and the modseq of CHANGEDSINCE, which may stand behind them."""
+    found = _CHANGED_SINCE.search(text[-_MODIFIER_MAX:])
+    if found is None:
+        return text, None
+    cursor = Cursor(found[1])
+    changed_since = parse_mod_sequence(cursor)
+    cursor.end()
+    return text[: -len(found[0])], changed_since
 
 
 def _items(text: bytes) -> tuple[Item, ...]:

@@ -8,8 +8,8 @@ from posthouse.wire.imap.errors import ParseError
 from posthouse.wire.imap.mailbox import encode_mailbox, parse_mailbox
 
 ITEMS = frozenset(
-    {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT"}
-)  # APPENDLIMIT: RFC 7889
+    {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT", "HIGHESTMODSEQ"}
+)  # APPENDLIMIT: RFC 7889; HIGHESTMODSEQ: RFC 7162 §3.1.7
 
 
 @dataclass(frozen=True, slots=True)

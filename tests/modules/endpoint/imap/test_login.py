@@ -23,7 +23,9 @@ from posthouse.testing.storage import FakeStorage
 from posthouse.testing.world import FakeWorld
 
 CAPABILITIES = b"IMAP4rev1 LITERAL+ SASL-IR CHILDREN UNSELECT MOVE IDLE APPENDLIMIT=1048576"
-REST = b"NAMESPACE CREATE-SPECIAL-USE SPECIAL-USE UIDPLUS"  # behind the words of the login
+REST = (
+    b"NAMESPACE CONDSTORE CREATE-SPECIAL-USE ENABLE ID SPECIAL-USE UIDPLUS"  # behind the words of the login
+)
 
 
 def plain(user: str, password: str, authzid: str = "") -> str:

@@ -1,5 +1,7 @@
 """LIST, SELECT, EXAMINE, STATUS, CLOSE: what mailboxes there are, and what is in them."""
 
+import re
+
 import pytest
 
 from posthouse.framework.interfaces.storage import Storage, StorageBusy
@@ -64,14 +66,16 @@ async def test_an_empty_pattern_asks_for_the_delimiter(in_memory: ImapServer) ->
 async def test_select(server: ImapServer) -> None:
     client = await server.login("ann")
     reply = await client.run("SELECT inbox")
-    validity = reply.untagged[-1]
+    validity, highest = reply.untagged[-2:]
     assert reply.untagged == [
         *LINES,
         b"0 EXISTS",
         b"0 RECENT",
         b"OK [UIDNEXT 1] Predicted next UID",
         validity,
+        highest,
     ]
+    assert re.fullmatch(rb"OK \[HIGHESTMODSEQ [1-9][0-9]*\] Highest", highest)
     assert validity.startswith(b"OK [UIDVALIDITY ")
     assert validity.endswith(b"] UIDs valid")
     assert reply.tagged == b"OK [READ-WRITE] SELECT completed"
@@ -91,7 +95,7 @@ async def test_select_of_a_mailbox_with_messages(server: ImapServer) -> None:
         b"3 RECENT",
         b"OK [UIDNEXT 4] Predicted next UID",
     ]
-    assert len(reply.untagged) == 7
+    assert len(reply.untagged) == 8
 
 
 async def test_examine(server: ImapServer) -> None:

@@ -11,8 +11,10 @@ from posthouse.modules.endpoint.imap.completion import Completion
 from posthouse.modules.endpoint.imap.copy import copy
 from posthouse.modules.endpoint.imap.create import create
 from posthouse.modules.endpoint.imap.delete import delete
+from posthouse.modules.endpoint.imap.enable import enable
 from posthouse.modules.endpoint.imap.expunge import expunge
 from posthouse.modules.endpoint.imap.fetch import fetch
+from posthouse.modules.endpoint.imap.id import identify
 from posthouse.modules.endpoint.imap.idle import idle
 from posthouse.modules.endpoint.imap.list import list_mailboxes
 from posthouse.modules.endpoint.imap.login import login
@@ -40,8 +42,10 @@ from posthouse.wire.imap.bare import (
 from posthouse.wire.imap.copy import Copy
 from posthouse.wire.imap.create import Create
 from posthouse.wire.imap.delete import Delete
+from posthouse.wire.imap.enable import Enable
 from posthouse.wire.imap.expunge import Expunge
 from posthouse.wire.imap.fetch import Fetch
+from posthouse.wire.imap.id import Id
 from posthouse.wire.imap.list import List
 from posthouse.wire.imap.login import Login
 from posthouse.wire.imap.lsub import Lsub
@@ -65,8 +69,10 @@ HANDLERS: Mapping[type[Any], Callable[["Session", Any], Awaitable[Completion]]] 
     Copy: copy,
     Create: create,
     Delete: delete,
+    Enable: enable,
     Expunge: expunge,
     Fetch: fetch,
+    Id: identify,
     Idle: idle,
     List: list_mailboxes,
     Login: login,

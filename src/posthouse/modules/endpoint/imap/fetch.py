@@ -15,19 +15,23 @@ from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.modules.endpoint.imap.output import Output
 from posthouse.modules.endpoint.imap.sections import MessageWriter
 from posthouse.modules.endpoint.imap.select import opened
-from posthouse.modules.endpoint.imap.selected import LINES, Places, Selected
+from posthouse.modules.endpoint.imap.selected import LINES, FlagsChange, Places, Selected
 from posthouse.wire.imap.fetch import Attribute, Fetch, Item, Section
 
 if TYPE_CHECKING:
     from posthouse.modules.endpoint.imap.session import Session
 
-_FLAGS, _UID = Attribute.FLAGS, Attribute.UID
+_FLAGS, _UID, _MODSEQ = Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ
 _IN_MEMORY = frozenset({(_FLAGS,), (_UID,), (_FLAGS, _UID), (_UID, _FLAGS)})
+
+_NARROW = frozenset({_FLAGS, _UID, _MODSEQ})
 
 _Value = Callable[[FlagText, int, MessageRow], bytes]
 
 
 async def fetch(session: "Session", request: Fetch) -> Completion:
+    if _MODSEQ in request.items or request.changed_since is not None:
+        session.enable_condstore()
     return await respond(session.out, opened(session), request)
 
 
@@ -36,9 +40,16 @@ async def respond(out: Output, selected: Selected, request: Fetch) -> Completion
     items = request.items
     if request.by_uid and _UID not in items:  # RFC 3501 §6.4.8
         items = (*items, _UID)
+    if selected.condstore:
+        items = items if _MODSEQ in items else (*items, _MODSEQ)  # RFC 7162 §3.1
+        await selected.catch_up()
     found = selected.places(request.messages, by_uid=request.by_uid)
+    if request.changed_since is not None:
+        found = await selected.changed_since(found, request.changed_since)
     if items in _IN_MEMORY:
         await _from_memory(out, selected, found, items)
+    elif _NARROW.issuperset(items):
+        await _with_modseqs(out, selected, found, items)
     elif not any(isinstance(item, Section) for item in items):
         await _from_rows(out, selected, found, items)
     else:
@@ -85,13 +96,36 @@ def _memory_format(selected: Selected, items: Sequence[Item]) -> Callable[[int, 
     ]
 
 
+async def _with_modseqs(
+    out: Output, selected: Selected, found: Sequence[Places], items: Sequence[Item]
+) -> None:
+    names = {_FLAGS: "FLAGS ({flags})", _UID: "UID {uid}", _MODSEQ: "MODSEQ ({modseq})"}
+    line = (
+        "* {number} FETCH ("
+        + " ".join(names[item] for item in items if isinstance(item, Attribute))
+        + ")\r\n"
+    ).format
+    places = [at for some in found for at in some]
+    for start in range(0, len(places), LINES):
+        some = places[start : start + LINES]
+        modseqs = await selected.modseqs(some)
+        text, flags, uids = selected.text, selected.flags, selected.uids
+        out.write(
+            "".join(
+                line(number=at + 1, flags=text[flags[at]], uid=uids[at], modseq=modseq)
+                for at, modseq in zip(some, modseqs, strict=True)
+            ).encode("ascii")
+        )
+        await out.relieve()
+
+
 async def _from_rows(out: Output, selected: Selected, found: Sequence[Places], items: Sequence[Item]) -> None:
     template = b"* %%d FETCH (%b)\r\n" % b" ".join([b"%b"] * len(items))
     values = [_VALUES[item] for item in items if isinstance(item, Attribute)]
     text, flags, at = selected.text, selected.flags, -1
     async for rows in selected.mailbox.rows(selected.uids_at(found)):
         lines: list[bytes] = []
-        for row in rows:
+        for row in _known(selected, rows):
             place = selected.place(row.uid, at + 1)
             assert place is not None
             at = place
@@ -106,9 +140,16 @@ _VALUES: dict[Attribute, _Value] = {
     Attribute.ENVELOPE: lambda _, __, row: b"ENVELOPE " + row.envelope,
     Attribute.FLAGS: lambda text, flags, _: b"FLAGS (%b)" % text[flags].encode("ascii"),
     Attribute.INTERNALDATE: lambda _, __, row: b'INTERNALDATE "%b"' % format_internal_date(row.received),
+    Attribute.MODSEQ: lambda _, __, row: b"MODSEQ (%d)" % row.modseq,
     Attribute.RFC822_SIZE: lambda _, __, row: b"RFC822.SIZE %d" % row.size,
     Attribute.UID: lambda _, __, row: b"UID %d" % row.uid,
 }
+
+
+def _known(selected: Selected, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+    """Rows with no modseq beyond what the client knows: see `Selected.modseqs`."""
+    top = selected.modseq
+    return [row if row.modseq <= top else row._replace(modseq=top) for row in rows]
 
 
 class _Sections:
@@ -128,7 +169,7 @@ class _Sections:
         """All messages that can be read; the tagged response is NO if one could not (R-025)."""
         at = -1
         async for rows in self._selected.mailbox.rows(self._selected.uids_at(found)):
-            for row in rows:
+            for row in _known(self._selected, rows):
                 place = self._selected.place(row.uid, at + 1)
                 assert place is not None
                 at = place
@@ -155,5 +196,5 @@ class _Sections:
         """What was read is \\Seen, and the client hears it (RFC 3501 §6.4.5)."""
         if self._seen:
             uids, self._seen = self._seen, []
-            places = await self._selected.store(uids, FlagChange.ADD, SEEN, (), silent=False)
-            await self._out.write_all(self._selected.flag_lines(places, with_uid=self._by_uid))
+            done = await self._selected.store(uids, FlagsChange(FlagChange.ADD, SEEN), silent=False)
+            await self._out.write_all(await self._selected.flag_lines(done.places, with_uid=self._by_uid))

@@ -6,6 +6,7 @@ from posthouse.framework.interfaces.storage import SYSTEM_FLAGS, Account
 from posthouse.modules.endpoint.imap.completion import Completion, Refused
 from posthouse.modules.endpoint.imap.selected import Selected
 from posthouse.modules.endpoint.imap.selected import select as open_books
+from posthouse.wire.imap.response import Condition, Status
 from posthouse.wire.imap.select import Select
 
 if TYPE_CHECKING:
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
 
 
 async def select(session: "Session", request: Select) -> Completion:
-    session.open(None)  # whatever comes of it, the old mailbox is closed (RFC 3501 §6.3.1)
+    if session.selected is not None:  # whatever comes of it, the old mailbox is closed (RFC 3501 §6.3.1)
+        session.open(None)
+        session.out.write(
+            Status(Condition.OK, "Previous mailbox closed", "CLOSED").to_bytes()
+        )  # RFC 7162 §3.2.11
+    if request.condstore:
+        session.enable_condstore()
     mailbox = await logged_in(session).open(request.mailbox)
     selected = await open_books(mailbox, read_only=request.read_only)
     session.out.write(_description(selected))
@@ -54,5 +61,11 @@ def _description(selected: Selected) -> bytes:
         f"* {selected.recent} RECENT",
         f"* OK [UIDNEXT {selected.uidnext}] Predicted next UID",
         f"* OK [UIDVALIDITY {selected.uidvalidity}] UIDs valid",
+        highest_modseq(selected),
     ]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def highest_modseq(selected: Selected) -> str:
+    """The line without its end; all changes up to there are known to the client (RFC 7162 §3.1.2.1)."""
+    return f"* OK [HIGHESTMODSEQ {selected.modseq}] Highest"

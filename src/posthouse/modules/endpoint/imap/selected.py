@@ -6,7 +6,9 @@ happened meanwhile waits: new messages, removed ones, flags (spec/storage-and-im
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from posthouse.framework.interfaces.storage import (
     DELETED,
@@ -27,8 +29,27 @@ LINES = 1000  # that are formatted at a time
 Places = range  # where messages stand in the arrays: sequence numbers less 1
 
 
+@dataclass(frozen=True, slots=True)
+class FlagsChange:
+    """system: bits. keywords: names."""
+
+    change: FlagChange
+    system: int
+    keywords: Sequence[str] = ()
+
+
+class Changed(NamedTuple):
+    """places: of the messages whose flags are set now, ascending. modified: UIDs of those that were left alone."""
+
+    places: list[int]
+    modified: list[int]
+
+
 class Selected:
-    """uids ascends; flags[i] belongs to uids[i], with \\Recent as this session has it. recent: how many have it."""
+    """uids ascends; flags[i] belongs to uids[i], with \\Recent as this session has it. recent: how many have it.
+
+    modseq: all changes up to here are known. condstore: the client is told mod-sequences (RFC 7162 §3.1).
+    """
 
     def __init__(self, mailbox: Mailbox, snapshot: Snapshot, *, read_only: bool) -> None:
         self.mailbox = mailbox
@@ -40,7 +61,8 @@ class Selected:
         self.keywords = snapshot.keywords
         self.text = FlagText(snapshot.keywords)
         self.recent = _count_recent(snapshot.flags)
-        self._modseq = snapshot.modseq
+        self.modseq = snapshot.modseq
+        self.condstore = False
         self._added: dict[int, int] = {}  # UID: flags; ascending
         self._changed: set[int] = set()  # UIDs
         self._vanished: set[int] = set()  # UIDs
@@ -91,20 +113,30 @@ class Selected:
     # --- changing messages
 
     async def store(
-        self, uids: Sequence[int], change: FlagChange, system: int, keywords: Sequence[str], *, silent: bool
-    ) -> list[int]:
-        """Change flags. Gives the places of the messages that the client is to be told of now, ascending.
+        self, uids: Sequence[int], change: FlagsChange, *, silent: bool, unchanged_since: int | None = None
+    ) -> Changed:
+        """Change flags; the caller tells the client of them, unless `silent`.
 
         silent: the client reckons the new flags itself, and is told only of those that became others.
         """
-        stored = await self.mailbox.store(uids, change, system, keywords)
+        stored = await self.mailbox.store(
+            uids, change.change, change.system, change.keywords, unchanged_since
+        )
         self._learn(stored.keywords)
         if silent:
-            self._expect(stored, change, system | self._bits(keywords))
-            return []
-        places = self._update(stored.flags)
-        self._changed.difference_update(self.uids[at] for at in places)
-        return places
+            places = self._expect(stored, change)
+        else:
+            places = self._update(stored.flags)
+            self._changed.difference_update(self.uids[at] for at in places)
+        await self._pass_by(stored)
+        return Changed(places, list(stored.modified))
+
+    async def _pass_by(self, stored: Stored) -> None:
+        """Our own changes need not be read back, if nobody else's came between."""
+        if stored.since <= self.modseq:
+            self.modseq = max(self.modseq, stored.modseq)
+        elif self.condstore:  # what it is told now must not be newer than what it knows
+            await self.catch_up()
 
     def forget(self, uids: Iterable[int]) -> None:
         """These messages are no more; the client is told with the next updates."""
@@ -112,18 +144,15 @@ class Selected:
             if self._added.pop(uid, None) is None and self.place(uid) is not None:
                 self._vanished.add(uid)
 
-    def _expect(self, stored: Stored, change: FlagChange, bits: int) -> None:
-        """Take the new flags; what differs from the client's reckoning is news for it."""
-        at = -1
-        for uid, flags in stored.flags:
-            found = self.place(uid, at + 1)
-            if found is None:
-                continue
-            at = found
-            old = self.flags[at]
-            new = self.flags[at] = flags & ~RECENT | old & RECENT
-            if new != _reckoned(old, change, bits):
-                self._changed.add(uid)
+    def _expect(self, stored: Stored, change: FlagsChange) -> list[int]:
+        """Take the new flags; what differs from the client's reckoning is news for it. Gives the places."""
+        bits = change.system | self._bits(change.keywords)
+        before = {uid: self.flags[at] for uid, _ in stored.flags if (at := self.place(uid)) is not None}
+        places = self._update(stored.flags)
+        for at in places:
+            if self.flags[at] != _reckoned(before[self.uids[at]], change.change, bits):
+                self._changed.add(self.uids[at])
+        return places
 
     def _update(self, news: Iterable[tuple[int, int]]) -> list[int]:
         """Take new flags of messages that the client knows; gives their places."""
@@ -150,8 +179,8 @@ class Selected:
 
     async def catch_up(self) -> None:
         """Learn what happened; the client is told with the next updates. Raises StorageError."""
-        changes = await self.mailbox.changes(self._modseq)
-        self._modseq = changes.modseq
+        changes = await self.mailbox.changes(self.modseq)
+        self.modseq = changes.modseq
         self.uidnext = changes.uidnext
         self._learn(changes.keywords)
         for uid, flags in changes.added:
@@ -180,21 +209,32 @@ class Selected:
         await self.catch_up()
         pieces: list[bytes] = []
         if self._changed:
-            pieces += self._flag_updates()
+            pieces += await self._flag_updates()
         if expunge and self._vanished:
             pieces += self._removals()
         if self._added:
             pieces.append(await self._arrivals())
         return pieces
 
-    def _flag_updates(self) -> Iterable[bytes]:
+    async def _flag_updates(self) -> Iterable[bytes]:
         uids = sorted(self._changed - self._vanished)
-        self._changed.clear()
         places = [at for uid in uids if (at := self.place(uid)) is not None]
-        return self.flag_lines(places, with_uid=True)
+        lines = await self.flag_lines(places, with_uid=True)
+        self._changed.clear()
+        return lines
 
-    def flag_lines(self, places: Sequence[int], *, with_uid: bool) -> Iterator[bytes]:
-        """`FETCH (FLAGS ...)` for each message, in pieces."""
+    async def flag_lines(self, places: Sequence[int], *, with_uid: bool) -> Iterator[bytes]:
+        """`FETCH (FLAGS ...)` for each message, in pieces; for a client that wants it with MODSEQ. Raises StorageError."""
+        text, flags = self.text, self.flags
+        if not self.condstore:
+            return self._plain_flag_lines(places, with_uid=with_uid)
+        return await self._lines(places, lambda at: f"FLAGS ({text[flags[at]]}) ", with_uid=with_uid)
+
+    async def modseq_lines(self, places: Sequence[int], *, with_uid: bool) -> Iterator[bytes]:
+        """`FETCH (MODSEQ ...)` for each message, in pieces. Raises StorageError."""
+        return await self._lines(places, lambda _: "", with_uid=with_uid)
+
+    def _plain_flag_lines(self, places: Sequence[int], *, with_uid: bool) -> Iterator[bytes]:
         uids, flags, text = self.uids, self.flags, self.text
         for start in range(0, len(places), LINES):
             some = places[start : start + LINES]
@@ -203,6 +243,37 @@ class Selected:
             else:
                 lines = [f"* {at + 1} FETCH (FLAGS ({text[flags[at]]}))\r\n" for at in some]
             yield "".join(lines).encode("ascii")
+
+    async def _lines(
+        self, places: Sequence[int], before: Callable[[int], str], *, with_uid: bool
+    ) -> Iterator[bytes]:
+        """Lines that end with UID, if wanted, and MODSEQ. All is read before the first is made."""
+        modseqs = await self.modseqs(places)
+
+        def pieces() -> Iterator[bytes]:
+            for start in range(0, len(places), LINES):
+                lines = [
+                    f"* {at + 1} FETCH ({before(at)}{f'UID {self.uids[at]} ' if with_uid else ''}MODSEQ ({modseq}))\r\n"
+                    for at, modseq in zip(places[start : start + LINES], modseqs[start:], strict=False)
+                ]
+                yield "".join(lines).encode("ascii")
+
+        return pieces()
+
+    # --- mod-sequences
+
+    async def modseqs(self, places: Sequence[int]) -> list[int]:
+        """The modseq of each of these messages (ascending). Raises StorageError.
+
+        One that changed after what the client knows has the highest that it knows: so it is never told that it has seen more.
+        """
+        found = dict(await self.mailbox.modseqs([self.uids[at] for at in places]))
+        return [min(found.get(self.uids[at], self.modseq), self.modseq) for at in places]
+
+    async def changed_since(self, found: Sequence[Places], modseq: int) -> list[Places]:
+        """Those of the messages at these places that changed after `modseq`. Raises StorageError."""
+        newer = await self.mailbox.modseqs(self.uids_at(found), modseq)
+        return runs([at for uid, _ in newer if (at := self.place(uid)) is not None])
 
     def _removals(self) -> Iterable[bytes]:
         """`EXPUNGE`, the highest number first, so that each is right as it stands."""
@@ -257,6 +328,17 @@ async def _claim_all(mailbox: Mailbox, snapshot: Snapshot) -> None:
 
 def _count_recent(flags: "array[int]") -> int:
     return sum(flags.count(value) for value in set(flags) if value & RECENT)
+
+
+def runs(places: Sequence[int]) -> list[Places]:
+    """Ascending places, as few ranges."""
+    found: list[Places] = []
+    for at in places:
+        if found and found[-1].stop == at:
+            found[-1] = range(found[-1].start, at + 1)
+        else:
+            found.append(range(at, at + 1))
+    return found
 
 
 def _reckoned(flags: int, change: FlagChange, bits: int) -> int:

@@ -10,6 +10,7 @@ from posthouse.modules.endpoint.imap.capability import capabilities
 from posthouse.modules.endpoint.imap.commands import HANDLERS, KEEPS_NUMBERS
 from posthouse.modules.endpoint.imap.completion import Completion, Refused, refused_by_storage
 from posthouse.modules.endpoint.imap.output import CutOff, Output
+from posthouse.modules.endpoint.imap.select import highest_modseq
 from posthouse.modules.endpoint.imap.selected import Selected
 from posthouse.modules.endpoint.imap.service import Service
 from posthouse.net.connection import ConnectionLost, Interrupted, Stream
@@ -26,7 +27,7 @@ class _Farewell(Exception):
 
 
 class Session:
-    """account: of the user who has logged in. selected: the mailbox that is open."""
+    """account: of the user who has logged in. selected: the mailbox that is open. condstore: see Selected."""
 
     def __init__(self, stream: Stream, service: Service) -> None:
         self.stream = stream
@@ -34,6 +35,7 @@ class Session:
         self.engine = Engine()
         self.account: Account | None = None
         self.selected: Selected | None = None
+        self.condstore = False
         self.remote = Connection("IMAP", "", stream.peer_ip, stream.peer_port).remote
         self.out = Output(stream, service.timeouts.write, self._mirror("S") if service.io_debug else None)
         self._mirror_input = self._mirror("C") if service.io_debug else None
@@ -113,7 +115,16 @@ class Session:
     def open(self, selected: Selected | None) -> None:
         """Select a mailbox, or none."""
         self.selected = selected
+        if selected is not None:
+            selected.condstore = self.condstore
         self.engine.state = State.AUTHENTICATED if selected is None else State.SELECTED
+
+    def enable_condstore(self) -> None:
+        """The client is told mod-sequences from now on, and first that of the mailbox that is open (RFC 7162 §3.1)."""
+        if not self.condstore and self.selected is not None:
+            self.selected.condstore = True
+            self.out.write(highest_modseq(self.selected).encode() + b"\r\n")
+        self.condstore = True
 
     async def report_updates(self, *, expunge: bool) -> None:
         """Tell what happened in the selected mailbox; nothing, if that cannot be told now."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 async def status(session: "Session", request: Status) -> Completion:
     account = logged_in(session)
+    if "HIGHESTMODSEQ" in request.items:
+        session.enable_condstore()
     known = _values(await account.status(request.mailbox), account)
     session.out.write(status_line(request.mailbox, {item: known[item] for item in request.items}))
     return DONE
@@ -26,4 +28,5 @@ def _values(found: MailboxStatus, account: Account) -> dict[str, int]:
         "UIDVALIDITY": found.uidvalidity,
         "UNSEEN": found.unseen,
         "APPENDLIMIT": account.append_limit,
+        "HIGHESTMODSEQ": found.modseq,
     }

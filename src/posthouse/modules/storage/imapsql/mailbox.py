@@ -76,6 +76,10 @@ class OpenMailbox:
                 found = self._db.rows(self.id, uids[at : at + INLINE_ROWS])
             yield [MessageRow._make(row) for row in found]
 
+    async def modseqs(self, uids: Sequence[int], above: int = 0) -> Sequence[tuple[int, int]]:
+        with told_to_clients(self._log):
+            return await self._db.modseqs(self.id, uids, above)
+
     async def content(self, email: int) -> Content:
         return await content.load(self._db, self._log, self._account, email)
 
@@ -90,6 +94,7 @@ class OpenMailbox:
         mode, words = units.FlagMode[change.name], tuple(keywords)
         flags: list[tuple[int, int]] = []
         modified: list[int] = []
+        since = modseq = -1
         with told_to_clients(self._log):
             at = 0
             while True:
@@ -99,9 +104,10 @@ class OpenMailbox:
                 )
                 flags += done.flags
                 modified += done.modified
+                since, modseq = since if done.before == modseq else done.before, done.modseq
                 at += UNIT_ROWS_MAX
                 if at >= len(uids):
-                    return Stored(done.modseq, flags, done.keywords, modified)
+                    return Stored(modseq, since, flags, done.keywords, modified)
 
     async def copy(self, uids: Sequence[int], destination: str) -> Copied:
         with told_to_clients(self._log):
