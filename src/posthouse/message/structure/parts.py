@@ -31,6 +31,10 @@ class Parts:
     def __init__(self, entries: Sequence[Part]) -> None:
         self._entries = entries
 
+    def __iter__(self) -> Iterator[Part]:
+        """All parts of all levels, in the order of the message; the first is the message itself."""
+        return iter(self._entries)
+
     def section(self, numbers: Sequence[int], text: bytes = b"") -> tuple[int, int] | None:
         """Offset and length of a section in octets. None: this message has no such section.
 
