@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthouse.message.date import format_date, format_internal_date, parse_date, parse_internal_date
+from posthouse.message.date import (
+    format_date,
+    format_internal_date,
+    parse_date,
+    parse_imap_day,
+    parse_internal_date,
+    parse_sent_day,
+    received_day,
+)
 
 SECONDS = 1136214245  # Mon, 02 Jan 2006 15:04:05 +0000
 TIMES = st.integers(-62135596800, 253402300799)  # the years 1 to 9999
@@ -137,3 +145,50 @@ def test_R_142_any_octets_are_a_date_or_none(value: bytes) -> None:
 @pytest.mark.parametrize("value", [b"(" * 1_000_000, b"()" * 500_000, b" " * 1_000_000, b"1" * 1_000_000])
 def test_R_138_huge_dates_are_none(value: bytes) -> None:
     assert parse_date(value) is None
+
+
+DAY = 13_150  # 2 January 2006
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"Mon, 02 Jan 2006 00:00:00 +0000",
+        b"Mon, 02 Jan 2006 00:30:00 +1400",  # still the first in Greenwich
+        b"Mon, 02 Jan 2006 23:59:59 -1200",
+        b"2 Jan 06 15:04 XYZ",
+        b"Mon, 02 Jan 2006 25:61:00 +9999",
+    ],
+)
+def test_the_day_of_sending_is_as_it_is_written(value: bytes) -> None:
+    assert parse_sent_day(value) == DAY
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"yesterday", b"Mon, 31 Feb 2006 00:00:00 +0000", b"1 Foo 2006 00:00:00 +0000"]
+)
+def test_R_138_impossible_days_are_none(value: bytes) -> None:
+    assert parse_sent_day(value) is None
+
+
+def test_the_day_of_arrival_is_that_of_internaldate() -> None:
+    assert received_day(DAY * 86_400) == received_day(DAY * 86_400 + 86_399) == DAY
+    assert received_day(-1) == -1
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"2-Jan-2006", DAY),
+        (b"02-JAN-2006", DAY),
+        (b"1-Jan-1970", 0),
+        (b" 2-Jan-2006", None),
+        (b"31-Feb-2006", None),
+        (b"2-January-2006", None),
+        (b"2-Jan-06", None),
+        (b"2-Jan-0000", None),
+        (b"", None),
+    ],
+)
+def test_days_of_imap_are_read(value: bytes, expected: int | None) -> None:
+    assert parse_imap_day(value) == expected

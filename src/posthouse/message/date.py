@@ -1,4 +1,5 @@
-"""Dates of messages: RFC 5322 §3.3 and IMAP's date-time (RFC 3501 §9). Times are whole seconds since the epoch.
+"""Dates of messages: RFC 5322 §3.3 and IMAP's date and date-time (RFC 3501 §9). Times are whole seconds since the epoch, days
+are days since it.
 
 What we write is always +0000, with English names, whatever time zone and locale the machine has.
 """
@@ -34,6 +35,7 @@ _DATE = re.compile(
     rb"(\d{1,2}) ?: ?(\d{2})(?: ?: ?(\d{2}))? ?"
     rb"([+-]\d{4}(?!\d)|[A-Za-z]*)"
 )
+_IMAP_DATE = re.compile(rb"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 _INTERNAL_DATE = re.compile(
     rb"( ?\d|\d\d)-([A-Za-z]{3})-(\d{4}) "
     rb"(\d\d):(\d\d):(\d\d) ([+-]\d{4})"
@@ -57,13 +59,25 @@ def parse_date(value: bytes) -> int | None:
 
     A missing or unknown zone counts as +0000.
     """
-    value = value[:_DATE_MAX]
-    while b"(" in value:
-        value, removed = _COMMENT.subn(b" ", value)
-        if not removed:
-            break
-    match = _DATE.match(b" ".join(value.split()))
+    match = _match_date(value)
     return _seconds(match) if match else None
+
+
+def parse_sent_day(value: bytes) -> int | None:
+    """The day that a Date field's value names, whatever its time and zone are: SENTON and its like (RFC 3501 §6.4.4)."""
+    match = _match_date(value)
+    return _day(*match.groups()[:3]) if match else None
+
+
+def parse_imap_day(value: bytes) -> int | None:
+    """The day that an IMAP date names, as SEARCH has it: `1-Feb-1994`, without quotes. None if it is none."""
+    match = _IMAP_DATE.fullmatch(value)
+    return _day(*match.groups()) if match else None
+
+
+def received_day(seconds: int) -> int:
+    """The day that INTERNALDATE shows: ON and its like (RFC 3501 §6.4.4)."""
+    return seconds // _DAY
 
 
 def parse_internal_date(value: bytes) -> int | None:
@@ -89,19 +103,32 @@ def _clock(second: int) -> str:
     return "%02d:%02d:%02d +0000" % (*divmod(minute, 60), second)
 
 
+def _match_date(value: bytes) -> re.Match[bytes] | None:
+    value = value[:_DATE_MAX]
+    while b"(" in value:
+        value, removed = _COMMENT.subn(b" ", value)
+        if not removed:
+            break
+    return _DATE.match(b" ".join(value.split()))
+
+
 def _seconds(match: re.Match[bytes]) -> int | None:
     day, month_name, year, hours, minutes, seconds_, zone_name = match.groups()
     hour, minute, second = int(hours), int(minutes), int(seconds_ or 0)
-    month = _MONTH_NUMBERS.get(month_name[:3].lower())
+    days = _day(day, month_name, year)
     zone = _zone(zone_name)
-    if month is None or zone is None or hour > 23 or minute > 59 or second > 60:  # 60: a leap second
-        return None
-    try:
-        days = date(_year(year), month, int(day)).toordinal() - _EPOCH
-    except ValueError:
+    if days is None or zone is None or hour > 23 or minute > 59 or second > 60:  # 60: a leap second
         return None
     seconds = days * _DAY + hour * 3600 + minute * 60 + second - zone
     return seconds if _EARLIEST <= seconds <= _LATEST else None
+
+
+def _day(day: bytes, month_name: bytes, year: bytes) -> int | None:
+    month = _MONTH_NUMBERS.get(month_name[:3].lower())
+    try:
+        return date(_year(year), month or 0, int(day)).toordinal() - _EPOCH
+    except ValueError:
+        return None
 
 
 def _year(digits: bytes) -> int:
