@@ -10,8 +10,12 @@ from itertools import zip_longest
 from posthouse.message import address
 from posthouse.message.address_list import parse_address_list
 from posthouse.message.date import format_date, parse_date, parse_internal_date
+from posthouse.message.envelope import addresses_in, addresses_text, split_envelope, string_in
 from posthouse.message.header import Header, HeaderError, find_body
+from posthouse.message.search import Needle, SearchedMessage
+from posthouse.message.sort import subject_key
 from posthouse.message.structure import parts_of, scan, without_extensions
+from posthouse.message.text.words import decode_words, header_text
 from posthouse.wire.imap.append import Append
 from posthouse.wire.imap.bare import Idle
 from posthouse.wire.imap.commands import State
@@ -123,12 +127,36 @@ def _smtp_events(data: bytes, config: ServerConfig, size: int) -> Iterator[SmtpE
                 session.accept()
 
 
+def fuzz_search(data: bytes) -> None:
+    message = SearchedMessage(data, scan(data).parts)
+    for needle in (Needle(""), Needle("text"), Needle(data[-5:].decode("latin-1"))):
+        assert message.text_has(needle) >= message.body_has(needle)
+        message.header_has(b"subject", needle)
+
+
+def fuzz_words(data: bytes) -> None:
+    header_text(data)
+    decode_words(data)
+    subject_key(data)
+
+
+def fuzz_envelope(data: bytes) -> None:
+    for envelope in (data, scan(data).envelope):
+        with suppress(ValueError):
+            fields = split_envelope(envelope)
+            string_in(fields.subject)
+            addresses_text(addresses_in(fields.author))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "header": fuzz_header,
     "address": fuzz_address,
     "date": fuzz_date,
     "structure": fuzz_structure,
     "parts": fuzz_parts,
+    "search": fuzz_search,
+    "words": fuzz_words,
+    "envelope": fuzz_envelope,
     "imap": fuzz_imap,
     "header-fields": fuzz_header_fields,
     "smtp": fuzz_smtp,
@@ -152,6 +180,16 @@ SEEDS: dict[str, Sequence[bytes]] = {
     ],
     "date": [b"Mon, 02 Jan 2006 15:04:05 +0000 (c)", b"2 Jan 06 15:04 EST", b" 2-Jan-2006 15:04:05 -0700"],
     "structure": [_MESSAGE],
+    "search": [
+        _MESSAGE,
+        b"Content-Type: text/plain; charset=iso-2022-jp\r\nContent-Transfer-Encoding: base64\r\n\r\nGyRCRnxLXBsoQg==",
+        b"Content-Type: text/html; charset=gb18030\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=81=30=\r\n== =\r",
+    ],
+    "words": [
+        b"Re: [list] Fwd: =?utf-8*en?Q?a_=C3=BC=3D?= =?gb2312?B?xOPFow==?=\r\n (fwd)",
+        b"[Fwd: =?utf-7?q?+AGE-?= Re[2]: \xc3\xbc\xff]",
+    ],
+    "envelope": [scan(_MESSAGE).envelope, "Subject: \u00fc\r\nFrom: \u00fc <a@b>\r\n\r\n".encode(), _MESSAGE],
     "parts": [scan(_MESSAGE).parts, scan(b"").parts],
     "imap": [
         b'a LOGIN {3}\r\nann "p\\"w"\r\nb AUTHENTICATE PLAIN =\r\nc LIST "" {2+}\r\n%*\r\nd SELECT &AOk-\r\n',
