@@ -1,6 +1,7 @@
 """One batch: bodies to the blob log, then all units in one transaction, a savepoint each (storage.md §9, rules 1 to 5)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import apsw
@@ -29,7 +30,7 @@ class Job:
 
     def __init__(self, unit: Unit[Any]) -> None:
         self.unit = unit
-        self.blob: Blob | None = None
+        self.blob: Blob | tuple[Place, ...] | None = None
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -58,23 +59,27 @@ class Committer:
     def _append(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Store the bodies; gives the jobs that can go on."""
         with_body = []
-        bodies = []
+        bodies: list[bytes] = []
         for job in jobs:
             octets = job.unit.octets
             if isinstance(octets, bytes):
                 with_body.append(job)
                 bodies.append(octets)
+            elif isinstance(octets, tuple):
+                with_body.append(job)
+                bodies += octets
             else:
                 job.blob = octets
         if not bodies:
             return jobs
         try:
-            places = self._log.append(self._db, bodies)
+            places = iter(self._log.append(self._db, bodies))
         except (apsw.Error, OSError) as err:
             _fail(with_body, err)
             return [job for job in jobs if job.error is None]
-        for job, place in zip(with_body, places, strict=True):
-            job.blob = place
+        for job in with_body:
+            octets = job.unit.octets
+            job.blob = tuple(islice(places, len(octets))) if isinstance(octets, tuple) else next(places)
         return jobs
 
     def _commit(self, jobs: Sequence[Job], begin: Callable[[Sequence[Job]], Sequence[Job]]) -> set[int]:
@@ -112,7 +117,16 @@ class Committer:
         execute("RELEASE unit")
 
     def _waste(self, jobs: Iterable[Job]) -> None:
-        self._log.waste([job.blob for job in jobs if isinstance(job.blob, Place)])
+        self._log.waste(list(_places(jobs)))
+
+
+def _places(jobs: Iterable[Job]) -> Iterator[Place]:
+    """Where the bodies of these jobs went in the log."""
+    for job in jobs:
+        if isinstance(job.blob, Place):
+            yield job.blob
+        elif isinstance(job.blob, tuple):
+            yield from job.blob
 
 
 def _fail(jobs: Sequence[Job], cause: BaseException) -> None:

@@ -4,6 +4,7 @@ A segment belongs to one process, which holds a lock on its file. Octets once wr
 off, whether a row points to them or not: a refused transaction may come back in a crash and claim its own.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -63,7 +64,8 @@ class BlobLog:
             for path in self._folder.iterdir():
                 match = _SEGMENT_NAME.fullmatch(path.name)
                 if match is not None and int(match[1]) not in known:
-                    self._files.unlink(path)
+                    with contextlib.suppress(FileNotFoundError):  # a compaction elsewhere was faster
+                        self._files.unlink(path)
 
     def append(self, db: WriteConnection, bodies: Sequence[bytes]) -> list[Place]:
         """Write bodies and sync them: when this returns they are on the disk. Raises OSError, DatabaseError.

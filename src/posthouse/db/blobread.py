@@ -39,6 +39,13 @@ class BlobReader:
     def close(self) -> None:
         self._open.clear()
 
+    def close_unlinked(self) -> None:
+        """Let go of files that were removed meanwhile: their space comes free. Blocks."""
+        with self._mutex:
+            for path, file in tuple(self._open.items()):
+                if self._files.is_unlinked(file.fd):
+                    del self._open[path]
+
     def body_now(self, place: Place) -> bytes | None:
         """A body of the log, if the system has it in memory. Raises Damaged, and FileNotFoundError."""
         file = self._descriptor(segment_path(self._folder, place.segment))

@@ -27,6 +27,10 @@ class Files:
     def size(self, fd: int) -> int:
         return os.fstat(fd).st_size
 
+    def is_unlinked(self, fd: int) -> bool:
+        """Whether a file has no name any more."""
+        return os.fstat(fd).st_nlink == 0
+
     def pwritev(self, fd: int, buffers: Sequence[bytes], offset: int) -> int:
         """How many octets were written, which may be fewer than given."""
         return os.pwritev(fd, buffers, offset)

@@ -88,7 +88,10 @@ class LargeBlobs:
         """At start: remove what was left behind without a row by processes that are no more."""
         incoming = self._folder / _INCOMING
         for marker in incoming.iterdir() if incoming.is_dir() else ():
-            fd = self._files.open(marker, os.O_RDWR)
+            try:
+                fd = self._files.open(marker, os.O_RDWR)
+            except FileNotFoundError:  # its maker has committed, or given up, just now
+                continue
             try:
                 if self._files.try_lock(fd):
                     if not db.execute("SELECT 1 FROM blob WHERE file = ?", (marker.name,)).fetchall():

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import apsw
 
-from posthouse.db.blobs import Blob, OwnFile
+from posthouse.db.blobs import OwnFile
 
 UNIT_ROWS_MAX = 10_000  # rows that a unit changes at most; longer work submits itself again (storage.md §4)
 BULK_ROWS = 256  # units that change more wait behind deliveries and log-ins
@@ -22,14 +22,19 @@ class Unit(Generic[R_co]):
     __slots__ = ()
 
     @property
-    def octets(self) -> bytes | OwnFile | None:
-        """A body for the blob log, or the file where it lies already."""
+    def octets(self) -> bytes | tuple[bytes, ...] | OwnFile | None:
+        """A body for the blob log, or several; or the file where it lies already."""
         return None
 
     @property
     def rows(self) -> int:
         """About how many rows it changes."""
         return 1
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it waits behind deliveries and log-ins."""
+        return self.rows > BULK_ROWS
 
 
 class Work:
@@ -43,9 +48,9 @@ class Work:
         self.touched: set[int] = set()  # mailboxes whose watchers are told after the commit
 
 
-# An executor raises UnitError for what cannot be done; its unit then leaves nothing behind. `blob` is where the
-# unit's octets lie.
-Executor = Callable[[Work, Any, Blob | None], Any]
+# An executor raises UnitError for what cannot be done; its unit then leaves nothing behind. The last argument says where
+# the unit's octets lie: a Place, a tuple of them, an OwnFile or None, as the octets are.
+Executor = Callable[[Work, Any, Any], Any]
 Executors = Mapping[type[Unit[Any]], Executor]
 
 

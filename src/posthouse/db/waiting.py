@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from posthouse.db.batch import Job
-from posthouse.db.units import BULK_ROWS, UNIT_ROWS_MAX, Unit
+from posthouse.db.blobs import OwnFile
+from posthouse.db.units import UNIT_ROWS_MAX, Unit
 
 BATCH_UNITS: Final = 512
 BATCH_OCTETS: Final = 4 * 1024 * 1024  # of bodies: a sync of more takes longer than others should wait
@@ -19,8 +20,7 @@ class Waiting(Job):
 
     def __init__(self, unit: Unit[Any], woken: "asyncio.Future[None]", since: float) -> None:
         super().__init__(unit)
-        octets = unit.octets
-        self.size = len(octets) if isinstance(octets, bytes) else 0
+        self.size = _size(unit.octets)
         self.woken = woken
         self.answered = False
         self.since = since  # on the event loop's clock
@@ -36,13 +36,13 @@ class Waiting(Job):
 
 @dataclass(slots=True)
 class WaitingUnits:
-    """What the writer's thread has taken in, in order; work of many rows apart."""
+    """What the writer's thread has taken in, in order; work that gives way apart."""
 
     urgent: deque[Waiting] = field(default_factory=deque)
     bulk: deque[Waiting] = field(default_factory=deque)
 
     def add(self, job: Waiting) -> None:
-        (self.bulk if job.unit.rows > BULK_ROWS else self.urgent).append(job)
+        (self.bulk if job.unit.gives_way else self.urgent).append(job)
 
     def batch(self) -> list[Waiting]:
         """The next batch: at least one unit if any waits, and about one long unit's worth of bulk work beside others."""
@@ -60,3 +60,10 @@ class WaitingUnits:
 
     def __bool__(self) -> bool:
         return bool(self.urgent or self.bulk)
+
+
+def _size(octets: bytes | tuple[bytes, ...] | OwnFile | None) -> int:
+    """Octets for the blob log."""
+    if isinstance(octets, tuple):
+        return sum(map(len, octets))
+    return len(octets) if isinstance(octets, bytes) else 0

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from posthouse.core.log import Logger
+from posthouse.core.world import Clock
 from posthouse.db import sqlite
 from posthouse.db.bloblog import BlobLog
 from posthouse.db.blobread import BlobReader
@@ -20,7 +21,8 @@ from posthouse.db.large import LargeBlobs
 from posthouse.db.mail import reads
 from posthouse.db.mail.executors import EXECUTORS
 from posthouse.db.mail.schema import MAIL_SCHEMA
-from posthouse.db.mail.units import PurgeRemoved
+from posthouse.db.mail.units import NoSuchEmail, PurgeRemoved
+from posthouse.db.mail.upkeep import Upkeep
 from posthouse.db.readers import INLINE_ROWS, Readers
 from posthouse.db.units import Unit
 from posthouse.db.writer import Writer, WriterOptions
@@ -49,6 +51,7 @@ class MailDatabase:
     ) -> None:
         self.path = path
         self._files = files or Files()
+        self._log = log
         self._folder = folder = path.with_name(path.name + ".blobs")
         self._readers = Readers(path, self._files)
         self._blobs = BlobReader(folder, self._files)
@@ -109,6 +112,18 @@ class MailDatabase:
             pass
 
     # Reads; each may raise DatabaseError.
+
+    def upkeep(self, clock: Clock) -> Upkeep:
+        """What keeps an open database tidy; to be stopped before it."""
+        return Upkeep(
+            self._writer.run,
+            self._readers,
+            self._blobs,
+            folder=self._folder,
+            files=self._files,
+            clock=clock,
+            log=self._log.child("upkeep"),
+        )
 
     def account(self, name: str) -> reads.AccountRow | None:
         return self._readers.now(lambda db: reads.account(db, name))
@@ -177,12 +192,12 @@ class MailDatabase:
     async def locate(self, account: int, email: int) -> tuple[reads.Location, bytes]:
         """Where an email of the account is, with the octets of its blob unless that is a large file.
 
-        Raises Damaged if they are not there or are not those that were stored; DatabaseError.
+        Raises NoSuchEmail once it was removed, Damaged if the octets are not those that were stored; DatabaseError.
         """
         for _ in range(LOOKUPS):
             found = self._readers.now(lambda db: reads.location(db, account, email))
             if found is None:
-                break
+                raise NoSuchEmail
             if isinstance(found.blob, OwnFile):
                 return found, b""
             with contextlib.suppress(FileNotFoundError):

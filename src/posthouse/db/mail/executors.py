@@ -2,7 +2,11 @@
 
 from typing import Final
 
+from posthouse.db.compact import COMPACT_EXECUTORS
+from posthouse.db.doomed import DOOMED_EXECUTORS
+from posthouse.db.lease import LEASE_EXECUTORS
 from posthouse.db.mail import accounts, copy, deliver, expunge, flags, mailboxes, units
+from posthouse.db.mail.collect import COLLECT_EXECUTORS
 from posthouse.db.units import Executors
 
 EXECUTORS: Final[Executors] = {
@@ -20,4 +24,8 @@ EXECUTORS: Final[Executors] = {
     units.RenameMailbox: mailboxes.rename_mailbox,
     units.Subscribe: mailboxes.subscribe,
     units.Copy: copy.copy,
+    **LEASE_EXECUTORS,
+    **COMPACT_EXECUTORS,
+    **DOOMED_EXECUTORS,
+    **COLLECT_EXECUTORS,
 }

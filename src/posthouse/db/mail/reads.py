@@ -55,7 +55,10 @@ class Contents(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What happened after a modseq; all UIDs ascend, pairs are (uid, flags)."""
+    """What happened after a modseq; all UIDs ascend, pairs are (uid, flags).
+
+    Where the journal does not go back so far, `added` and `changed` are the same, and `vanished` is more than is news.
+    """
 
     modseq: int
     uidnext: int
@@ -151,6 +154,9 @@ def difference(connection: apsw.Connection, number: int, since: int, limit: int 
         keywords = keyword_names(connection, number)
         if row.modseq <= since:
             return Difference(row.modseq, row.uidnext, [], [], [], keywords)
+        if since < _journal_floor(connection, row.account):
+            _check(row.total + row.uidnext, limit)
+            return _difference_without_journal(connection, row, since, keywords)
         entries = _rows(
             connection,
             "SELECT kind, uids FROM journal WHERE account = ? AND modseq > ? AND mailbox = ? LIMIT ?",
@@ -165,6 +171,22 @@ def difference(connection: apsw.Connection, number: int, since: int, limit: int 
     changed = [pair for pair in flags if pair[0] not in touched[journal.ADDED]]
     vanished = sorted(expunged - touched[journal.ADDED])
     return Difference(row.modseq, row.uidnext, added, changed, vanished, keywords)
+
+
+def _journal_floor(connection: apsw.Connection, account: int) -> int:
+    """The journal of an account is complete above it."""
+    floor: int = _rows(connection, "SELECT journal_floor FROM account WHERE id = ?", (account,))[0][0]
+    return floor
+
+
+def _difference_without_journal(
+    connection: apsw.Connection, row: MailboxRow, since: int, keywords: tuple[str, ...]
+) -> Difference:
+    """The journal does not go back so far: whatever changed may be new, and each UID that is not there has vanished."""
+    messages = _rows(connection, "SELECT uid, flags, modseq FROM message WHERE mailbox = ?", (row.id,))
+    changed = [(uid, flags) for uid, flags, modseq in messages if modseq > since]
+    vanished = set(range(1, row.uidnext)).difference(uid for uid, _, _ in messages)
+    return Difference(row.modseq, row.uidnext, changed, changed, sorted(vanished), keywords)
 
 
 def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[Any]:

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from posthouse.db.blobrefs import DOOMED_SCHEMA
 from posthouse.db.blobs import BLOBS_SCHEMA
 from posthouse.db.connection import COUNTERS_SCHEMA
+from posthouse.db.lease import LEASE_SCHEMA
 from posthouse.db.sqlite import Schema
 
 # account.modseq: the last one given out, never goes back. account.used: octets of its emails.
@@ -39,8 +41,19 @@ CREATE TABLE cursor(name TEXT PRIMARY KEY, modseq INTEGER NOT NULL, place INTEGE
 INSERT INTO cursor VALUES('collector', 0, 0);
 """
 
+# cursor: a place for each account, for modseqs are an account's own. The collector has looked at all removals below
+# `modseq`, and at so many emails (`place`) of those at it; journal_expunged leads it from one to the next.
+# email_blob: who holds a blob, and (as a narrow copy of a wide table) what an account uses.
+_COLLECTOR: Final = """
+DROP TABLE cursor;
+CREATE TABLE cursor(name TEXT NOT NULL, account INTEGER NOT NULL, modseq INTEGER NOT NULL, place INTEGER NOT NULL,
+    PRIMARY KEY(name, account)) STRICT, WITHOUT ROWID;
+CREATE INDEX journal_expunged ON journal(account, modseq) WHERE kind = 3;
+CREATE INDEX email_blob ON email(blob, account, size);
+"""
+
 MAIL_SCHEMA: Final = Schema(
     "mailbox database",
     0x50484D31,  # "PHM1"
-    (COUNTERS_SCHEMA + BLOBS_SCHEMA + _MAIL,),
+    (COUNTERS_SCHEMA + BLOBS_SCHEMA + _MAIL, LEASE_SCHEMA + DOOMED_SCHEMA + _COLLECTOR),
 )

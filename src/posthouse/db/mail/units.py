@@ -28,6 +28,10 @@ class NoSuchMailbox(UnitError):
     """The mailbox was removed, or never was."""
 
 
+class NoSuchEmail(UnitError):
+    """All messages on it were removed, and so was it."""
+
+
 class MailboxExists(UnitError):
     """The name is taken."""
 

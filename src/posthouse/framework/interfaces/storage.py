@@ -104,7 +104,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened in a mailbox after a modseq. One message appears in at most one of the lists."""
+    """What happened in a mailbox after a modseq. One message appears in at most one of the lists.
+
+    After so many changes that nobody knows the single ones any more, messages that changed are in `added` and in
+    `changed`, for they may be either, and `vanished` has all UIDs that are not there: look at what you have.
+    """
 
     modseq: int  # all changes up to here are in it
     uidnext: int

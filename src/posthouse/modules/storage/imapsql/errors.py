@@ -25,6 +25,7 @@ _AS_STORAGE_ERROR: Final = {
     units.NoSuchAccount: NoSuchMailbox,  # with the account its mailboxes went away
     units.MailboxExists: MailboxExists,
     units.TooManyKeywords: TooManyKeywords,
+    units.NoSuchEmail: BrokenMessage,  # expunged meanwhile: NO for this message, and nothing to log
 }
 
 

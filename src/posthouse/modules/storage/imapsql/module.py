@@ -149,6 +149,7 @@ class ImapSql(Module):
             ),
             files=files,
         )
+        self._upkeep = self._db.upkeep(context.world.clock)
         self._recipients = Recipients(
             self._db, settings.delivery_normalize, settings.delivery_map, context.module
         )
@@ -174,9 +175,11 @@ class ImapSql(Module):
         with _told_to_operators():
             await self._db.start()
         self._watchers.open()
+        self._upkeep.start()
 
     async def stop(self) -> None:
         self._watchers.close()
+        await self._upkeep.stop()
         await self._db.stop()
 
     # Storage and AccountDatabase
