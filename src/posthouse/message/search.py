@@ -17,14 +17,17 @@ _WORD = re.compile(rb"[0-9A-Z]++")
 
 
 class Needle:
-    """A text to be searched for, prepared once for many messages. The empty text is in everything."""
+    """A text to be searched for, prepared once for many messages. The empty text is in everything.
 
-    __slots__ = ("_is_ascii", "_longest", "folded")
+    longest: its longest word, in capitals; b"" without one.
+    """
+
+    __slots__ = ("folded", "is_ascii", "longest")
 
     def __init__(self, text: str) -> None:
         self.folded = fold(text)
-        self._is_ascii = self.folded.isascii()
-        self._longest = max(_WORD.findall(self.folded), key=len, default=b"")
+        self.is_ascii = self.folded.isascii()
+        self.longest = max(_WORD.findall(self.folded), key=len, default=b"")
 
     def is_in(self, text: str) -> bool:
         """Whether this text has it."""
@@ -37,7 +40,7 @@ class Needle:
         """
         if not octets.isascii() or b"=?" in octets or b"\\" in octets:
             return True
-        return self._is_ascii and self._longest in octets.upper()
+        return self.is_ascii and self.longest in octets.upper()
 
 
 class SearchedMessage:
@@ -72,7 +75,7 @@ class SearchedMessage:
         headers = [header_of(self._data, part) for part in self._parts]
         if not needle.may_be_in(b"".join(headers)):
             return False
-        return any(needle.is_in(header_text(header)) for header in headers)
+        return any(needle.may_be_in(header) and needle.is_in(header_text(header)) for header in headers)
 
     def _folded_bodies(self) -> Iterator[Iterator[bytes]]:
         """The texts, each in chunks: a small one is one chunk."""

@@ -30,6 +30,9 @@ _TEXTS = (
     b"message/",
     b"multipart/",
 )  # a leaf that calls itself a multipart has no parts, but is shown
+_NO_TEXT = re.compile(
+    rb" (?:APPLICATION|IMAGE|AUDIO|VIDEO|FONT)/[0-9A-Z.+-]++(?:;|\r?\Z)"
+)  # as most are written
 _CONTENT_FIELD = re.compile(rb"\nCONTENT-T(YPE|RANSFER-ENCODING)[ \t]*+:(.*(?:\n[ \t].*)*+)")
 
 
@@ -64,6 +67,8 @@ def reading_of(header: bytes) -> Reading | None:
     for name, value in _CONTENT_FIELD.findall(capitals):
         fields.setdefault(name, value)
     kind, transfer = fields.get(b"YPE"), fields.get(b"RANSFER-ENCODING")
+    if kind is not None and _NO_TEXT.match(kind):
+        return None
     if len(kind or b"") + len(transfer or b"") <= _REMEMBERED_MAX:
         return _remembered(kind, transfer)
     return _reading(kind, transfer)

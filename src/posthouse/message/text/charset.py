@@ -10,6 +10,8 @@ import re
 from encodings.aliases import aliases
 from functools import cache
 
+NAME_MAX = 64  # octets of a charset's name; longer ones are unknown
+
 _CODECS = frozenset(
     "big5 big5hkscs cp1125 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp437 cp737 cp775 cp850"
     " cp852 cp855 cp857 cp858 cp860 cp861 cp862 cp863 cp864 cp865 cp866 cp869 cp874 cp932 cp949 cp950 euc_jis_2004"
@@ -39,7 +41,7 @@ _WRITTEN_AS = {  # what is sent under these names is its superset, as every brow
     "tis_620": "cp874",
 }
 _LATIN = "cp1252"
-_NAME = re.compile(rb"[0-9A-Za-z._:+-]{1,64}")
+_NAME = re.compile(rb"[0-9A-Za-z._:+-]{1,%d}" % NAME_MAX)
 _SEPARATORS = re.compile("[^0-9a-z]+")
 
 

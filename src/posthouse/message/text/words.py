@@ -8,7 +8,6 @@ from posthouse.message.text.charset import codec, decode
 from posthouse.message.text.transfer import decode_base64, decode_q
 
 _WORD = re.compile(rb"=\?([^?\0- ]{1,128})\?([BbQq])\?([^?\r\n]*+)\?=")
-_FOLDS = ((b"\r\n ", b" "), (b"\r\n\t", b" "), (b"\n ", b" "), (b"\n\t", b" "))
 _CONTROLS = {ord(control): " " for control in "\0\r\n"}
 
 _Word = tuple[str | None, bytes]  # codec and octets
@@ -48,10 +47,8 @@ def header_text(block: bytes) -> str:
 
 def unfold_lines(block: bytes) -> bytes:
     """The same with each field on one line. A fold is a blank, also where it was written as a tab."""
-    for fold, blank in _FOLDS:
-        if fold in block:
-            block = block.replace(fold, blank)
-    return block
+    block = block.replace(b"\n\t", b"\n ").replace(b"\r\n ", b" ")
+    return block.replace(b"\n ", b" ") if b"\n " in block else block
 
 
 def _word(charset: bytes, encoding: bytes, encoded: bytes) -> _Word:
