@@ -25,14 +25,10 @@ CHUNK = 262_144  # octets of a part that are decoded at a time
 HEADER_MAX = 1_048_576  # octets of a header that are looked at
 _REMEMBERED_MAX = 200  # octets of Content-Type, up to which what it says is remembered
 
-_TEXTS = (
-    b"text/",
-    b"message/",
-    b"multipart/",
-)  # a leaf that calls itself a multipart has no parts, but is shown
-_NO_TEXT = re.compile(
-    rb" (?:APPLICATION|IMAGE|AUDIO|VIDEO|FONT)/[0-9A-Z.+-]++(?:;|\r?\Z)"
-)  # as most are written
+# A leaf that calls itself a multipart has no parts, and is shown as one text.
+_TEXTS = (b"text/", b"message/", b"multipart/")
+# Most attachments, so that their names and the like need not be read.
+_NO_TEXT = re.compile(rb" (?:APPLICATION|IMAGE|AUDIO|VIDEO|FONT)/[0-9A-Z.+-]++(?:;|\r?\Z)")
 _CONTENT_FIELD = re.compile(rb"\nCONTENT-T(YPE|RANSFER-ENCODING)[ \t]*+:(.*(?:\n[ \t].*)*+)")
 
 
