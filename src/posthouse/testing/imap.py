@@ -7,8 +7,10 @@ async with ImapServer(tmp_path, FakeStorage()) as server:
 """
 
 import asyncio
+import contextlib
 import re
 import ssl
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +103,12 @@ class ImapClient:
         self.reader = reader
         self.writer = writer
         self._tags = 0
+        self._deflater: zlib._Compress | None = None
+        self._pump: asyncio.Task[None] | None = None
 
     def send(self, octets: bytes) -> None:
+        if self._deflater is not None:
+            octets = self._deflater.compress(octets) + self._deflater.flush(zlib.Z_SYNC_FLUSH)
         self.writer.write(octets)
 
     async def line(self) -> bytes:
@@ -163,8 +169,24 @@ class ImapClient:
             lines.append(line)
         return lines
 
+    async def compress(self) -> None:
+        """COMPRESS DEFLATE; all that follows is compressed, both ways."""
+        reply = await self.run("COMPRESS DEFLATE")
+        assert reply.tagged == b"OK DEFLATE active", reply.tagged
+        compressed, self.reader = self.reader, asyncio.StreamReader(limit=1 << 22)
+        self._deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        self._pump = asyncio.create_task(_inflate(compressed, self.reader))
+
     def close(self) -> None:
         self.writer.transport.abort()
+
+
+async def _inflate(compressed: asyncio.StreamReader, plain: asyncio.StreamReader) -> None:
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    with contextlib.suppress(ConnectionError):
+        while octets := await compressed.read(65_536):
+            plain.feed_data(stream.decompress(octets))
+    plain.feed_eof()
 
 
 class OnePassword:

@@ -18,6 +18,7 @@ from posthouse.wire.imap.bare import (
     Unselect,
     without_arguments,
 )
+from posthouse.wire.imap.compress import Compress, parse_compress
 from posthouse.wire.imap.copy import Copy, parse_copy, parse_uid_copy
 from posthouse.wire.imap.create import Create, parse_create
 from posthouse.wire.imap.cursor import Cursor
@@ -42,6 +43,7 @@ Request = (
     | Capability
     | Check
     | Close
+    | Compress
     | Copy
     | Create
     | Delete
@@ -99,6 +101,7 @@ COMMANDS: Mapping[str, Syntax] = {
     "AUTHENTICATE": Syntax(parse_authenticate, BEFORE_LOGIN),
     "SELECT": Syntax(parse_select, AFTER_LOGIN),
     "EXAMINE": Syntax(parse_examine, AFTER_LOGIN),
+    "COMPRESS": Syntax(parse_compress, AFTER_LOGIN),
     "ENABLE": Syntax(parse_enable, AFTER_LOGIN),
     "CREATE": Syntax(parse_create, AFTER_LOGIN),
     "DELETE": Syntax(parse_delete, AFTER_LOGIN),

@@ -132,6 +132,13 @@ class Engine:
         """The next line is no command but a Response: to a challenge, or DONE."""
         self._mode = _Mode.RESPONSE
 
+    def take_unread(self) -> bytes:
+        """What was fed behind the last command, and is no text any more: it is forgotten here."""
+        octets = bytes(self._buffer)
+        self._buffer.clear()
+        self._searched = 0
+        return octets
+
     def accept_message(self) -> None:
         """After an Append: its message comes as MessageData, then MessageEnd."""
         assert self._mode is _Mode.DECISION

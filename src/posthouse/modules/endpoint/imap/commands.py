@@ -8,6 +8,7 @@ from posthouse.modules.endpoint.imap.authenticate import authenticate
 from posthouse.modules.endpoint.imap.bare import check, close, logout, noop, starttls, unselect
 from posthouse.modules.endpoint.imap.capability import capability
 from posthouse.modules.endpoint.imap.completion import Completion
+from posthouse.modules.endpoint.imap.compress import compress
 from posthouse.modules.endpoint.imap.copy import copy
 from posthouse.modules.endpoint.imap.create import create
 from posthouse.modules.endpoint.imap.delete import delete
@@ -39,6 +40,7 @@ from posthouse.wire.imap.bare import (
     StartTls,
     Unselect,
 )
+from posthouse.wire.imap.compress import Compress
 from posthouse.wire.imap.copy import Copy
 from posthouse.wire.imap.create import Create
 from posthouse.wire.imap.delete import Delete
@@ -66,6 +68,7 @@ HANDLERS: Mapping[type[Any], Callable[["Session", Any], Awaitable[Completion]]] 
     Capability: capability,
     Check: check,
     Close: close,
+    Compress: compress,
     Copy: copy,
     Create: create,
     Delete: delete,

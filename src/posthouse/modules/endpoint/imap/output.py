@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from posthouse.net.connection import ConnectionLost, Stream
+from posthouse.wire.imap.deflate import Deflater
 
 PIECE = 65_536  # octets that are gathered before they are sent
 
@@ -15,10 +16,10 @@ class CutOff(Exception):
 class Output:
     """At most a piece and what was written last wait here; beyond that the session waits for its client.
 
-    is_mid_response: what was written so far ends in the middle of a response.
+    is_mid_response: what was written so far ends in the middle of a response. deflater: by which it is compressed.
     """
 
-    __slots__ = ("_parts", "_size", "_stream", "_timeout", "is_mid_response", "mirror")
+    __slots__ = ("_parts", "_size", "_stream", "_timeout", "deflater", "is_mid_response", "mirror")
 
     def __init__(self, stream: Stream, timeout: float, mirror: Callable[[bytes], None] | None = None) -> None:
         """timeout: seconds for the client to take what it is sent. mirror: sees all that is sent."""
@@ -28,6 +29,7 @@ class Output:
         self._parts: list[bytes] = []
         self._size = 0
         self.is_mid_response = False
+        self.deflater: Deflater | None = None
 
     def write(self, octets: bytes) -> None:
         self._parts.append(octets)
@@ -40,13 +42,13 @@ class Output:
             await self.relieve()
 
     def take(self) -> bytes:
-        """What is gathered and not yet sent; the caller sends it."""
+        """What is gathered and not yet sent, as it goes over the wire; the caller sends it."""
         octets = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         self._size = 0
         if self.mirror is not None and octets:
             self.mirror(octets)
-        return octets
+        return self.deflater.deflate(octets) if self.deflater is not None and octets else octets
 
     async def send(self) -> None:
         """Send what is gathered. Raises ConnectionLost, also for a client that does not read."""

@@ -15,7 +15,8 @@ from posthouse.modules.endpoint.imap.selected import Selected
 from posthouse.modules.endpoint.imap.service import Service
 from posthouse.net.connection import ConnectionLost, Interrupted, Stream
 from posthouse.wire.imap.commands import State
-from posthouse.wire.imap.engine import Answer, Command, Continue, Engine, Event, Response
+from posthouse.wire.imap.deflate import CompressionError, Deflater, Inflater
+from posthouse.wire.imap.engine import Answer, Command, Continue, Engine, Event, MessageData, Response
 from posthouse.wire.imap.response import Condition, bye
 
 COMMANDS_IN_A_ROW = 32  # of one client, before others have their turn
@@ -38,6 +39,7 @@ class Session:
         self.condstore = False
         self.remote = Connection("IMAP", "", stream.peer_ip, stream.peer_port).remote
         self.out = Output(stream, service.timeouts.write, self._mirror("S") if service.io_debug else None)
+        self._inflater: Inflater | None = None
         self._mirror_input = self._mirror("C") if service.io_debug else None
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + service.timeouts.login
@@ -86,6 +88,8 @@ class Session:
             elif isinstance(event, Answer) and event.status.condition is Condition.BYE:
                 raise _Farewell(event.status.text)
             elif event is not None:
+                if self._inflater is not None and isinstance(event, MessageData):
+                    self._inflater.forgive(len(event.octets))
                 return event
             else:
                 await self._receive()
@@ -146,6 +150,17 @@ class Session:
             raise CutOff(f"TLS handshake failed: {err}") from err
         self.engine = Engine()
 
+    @property
+    def is_compressed(self) -> bool:
+        return self._inflater is not None
+
+    async def become_compressed(self) -> None:
+        """Begin COMPRESS=DEFLATE, behind what was said so far (RFC 4978 §3)."""
+        await self.out.send()
+        self.out.deflater = Deflater()
+        self._inflater = Inflater()
+        self._inflater.feed(self.engine.take_unread())
+
     async def end(self) -> None:
         self._is_over = True
 
@@ -190,15 +205,33 @@ class Session:
         if self._is_woken:
             self._is_woken = False
             raise Interrupted
+        if self._inflater is None:
+            self._feed(await self._read())
+        elif piece := self._next_piece(self._inflater):
+            self._feed(piece)
+            await asyncio.sleep(0)  # there may be many pieces to come before we wait for the client
+        else:
+            self._inflater.feed(await self._read())
+
+    async def _read(self) -> bytes:
         try:
             octets = await self.stream.read(max(self._deadline - self._loop.time(), 0))
         except TimeoutError as err:
             raise _Farewell("Idle for too long" if self.account else "Nobody has logged in") from err
         if not octets:
             raise ConnectionLost
+        self._extend_deadline()
+        return octets
+
+    def _next_piece(self, inflater: Inflater) -> bytes:
+        try:
+            return inflater.next_piece()
+        except CompressionError as err:
+            raise _Farewell(str(err)) from err
+
+    def _feed(self, octets: bytes) -> None:
         if self._mirror_input is not None:
             self._mirror_input(octets)
-        self._extend_deadline()
         self.engine.feed(octets)
 
     def _extend_deadline(self) -> None:
