@@ -6,7 +6,6 @@ The machine's speed drifts: read the ratios, which compare runs that were made o
 """
 
 import argparse
-import socket
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import load, postfix
+from bench.machine import free_port, memory
 from posthouse.testing.server import SMALL, Server
 
 DOMAIN = "example.org"
@@ -71,18 +71,6 @@ def ourselves(base: Path) -> Iterator[Subject]:
 def peer(base: Path) -> Iterator[Subject]:
     with postfix.running(base, free_port(), free_port()) as server:
         yield Subject("postfix", server.port, server.tls_port, server.pid)
-
-
-def memory(pid: int) -> float:
-    """Proportional set size of a process and all below it, MiB."""
-    own = Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0]
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(own) / 1024 + sum(memory(int(child)) for child in children)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.certificate import write_certificate
+
 MAIN = """\
 compatibility_level = 3.6
 queue_directory = {base}/spool
@@ -88,7 +90,7 @@ def running(base: Path, port: int, tls_port: int, transport: str = "virtual") ->
     (config / "main.cf").write_text(MAIN.format(base=base, transport=transport))
     (config / "master.cf").write_text(MASTER.format(port=port, tls_port=tls_port))
     (base / "mailboxes").write_text("/^(.*)@example\\.org$/ $1/\n")
-    _certificate(base)
+    write_certificate(base)
     postfix = ["postfix", "-c", str(config)]
     subprocess.run([*postfix, "start"], check=True, capture_output=True)
     try:
@@ -98,28 +100,3 @@ def running(base: Path, port: int, tls_port: int, transport: str = "virtual") ->
     finally:
         subprocess.run([*postfix, "stop"], check=False, capture_output=True)
         shutil.rmtree(base, ignore_errors=True)
-
-
-def _certificate(base: Path) -> None:
-    """ECDSA, as our own self-signed one."""
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-    ]
-    command += [
-        "-keyout",
-        str(base / "key.pem"),
-        "-out",
-        str(base / "cert.pem"),
-        "-days",
-        "7",
-        "-subj",
-        "/CN=localhost",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
