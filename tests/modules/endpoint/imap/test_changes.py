@@ -105,6 +105,18 @@ async def test_expunge_takes_what_another_has_marked(server: ImapServer) -> None
     assert (await other.run("NOOP")).untagged == [b"2 EXPUNGE"]
 
 
+async def test_expunge_takes_what_the_client_was_not_told_of(server: ImapServer) -> None:
+    """All that is \\Deleted goes (RFC 3501 §6.4.3); of a message that was never told nothing is said."""
+    client = await fill(server, 1)
+    for _ in range(2):
+        await server.add("ann", MESSAGE, flags=8)
+    await server.add("ann", MESSAGE)
+    assert (await client.run("UID EXPUNGE 1:2")).untagged == [b"3 EXISTS", b"3 RECENT"]
+    await server.add("ann", MESSAGE, flags=8)
+    assert (await client.run("EXPUNGE")).untagged == [b"2 EXPUNGE"]
+    assert await client.fetch("FETCH 1:* UID") == {1: ["UID", 1], 2: ["UID", 4]}
+
+
 # --- APPEND
 
 

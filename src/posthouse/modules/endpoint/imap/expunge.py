@@ -14,7 +14,7 @@ async def expunge(session: "Session", request: Expunge) -> Completion:
     """The client is told what is gone with the updates at the end."""
     selected = writable(session)
     await selected.catch_up()
-    uids = selected.deleted(None if request.uids is None else selected.places(request.uids, by_uid=True))
+    uids = selected.deleted(request.uids)
     if uids:
         selected.forget(await selected.mailbox.expunge(uids))
     return DONE

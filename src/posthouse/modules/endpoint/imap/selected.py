@@ -98,11 +98,15 @@ class Selected:
         at = bisect_left(uids, uid)
         return at if at < len(uids) and uids[at] == uid else None
 
-    def deleted(self, found: Sequence[Places] | None = None) -> list[int]:
-        """The UIDs of messages that are \\Deleted: of those at these places, or of all."""
-        uids, flags = self.uids, self.flags
-        among = (range(len(uids)),) if found is None else found
-        return [uids[at] for places in among for at in places if flags[at] & DELETED]
+    def deleted(self, among: SequenceSet | None = None) -> list[int]:
+        """The UIDs of messages that are \\Deleted, also of those that the client is yet to be told of. among: of these UIDs."""
+        uids = [uid for uid, flags in zip(self.uids, self.flags, strict=True) if flags & DELETED]
+        uids += [uid for uid, flags in self._added.items() if flags & DELETED]
+        if among is None or not uids:
+            return uids
+        last = max([*self.uids[-1:], *self._added])
+        ranges = [(bisect_left(uids, low), bisect_right(uids, high)) for low, high in among.resolve(last)]
+        return [uid for start, stop in ranges for uid in uids[start:stop]]
 
     @property
     def first_unseen(self) -> int | None:
