@@ -35,6 +35,8 @@ _DATE = re.compile(
     rb"(\d{1,2}) ?: ?(\d{2})(?: ?: ?(\d{2}))? ?"
     rb"([+-]\d{4}(?!\d)|[A-Za-z]*)"
 )
+_WITH_COLON = tuple(b"%02d:" % number for number in range(60))
+_WITH_ZONE = tuple(b"%02d +0000" % number for number in range(60))
 _IMAP_DATE = re.compile(rb"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 _INTERNAL_DATE = re.compile(
     rb"( ?\d|\d\d)-([A-Za-z]{3})-(\d{4}) "
@@ -50,8 +52,11 @@ def format_date(seconds: int) -> str:
 
 def format_internal_date(seconds: int) -> bytes:
     """A date as IMAP has it, without quotes: `17-Jul-1996 02:44:25 +0000`, a blank before a day of one digit."""
-    day, second = divmod(min(max(seconds, _EARLIEST), _LATEST), _DAY)
-    return (_internal_day(day) + _clock(second)).encode()
+    if not _EARLIEST <= seconds <= _LATEST:
+        seconds = min(max(seconds, _EARLIEST), _LATEST)
+    day, second = divmod(seconds, _DAY)
+    minute, second = divmod(second, 60)
+    return _internal_day(day) + _WITH_COLON[minute // 60] + _WITH_COLON[minute % 60] + _WITH_ZONE[second]
 
 
 def parse_date(value: bytes) -> int | None:
@@ -93,9 +98,9 @@ def _day_of_header(day: int) -> str:
 
 
 @lru_cache(1024)
-def _internal_day(day: int) -> str:
+def _internal_day(day: int) -> bytes:
     on = date.fromordinal(day + _EPOCH)
-    return f"{on.day:2}-{_MONTHS[on.month - 1]}-{on.year:04} "
+    return f"{on.day:2}-{_MONTHS[on.month - 1]}-{on.year:04} ".encode()
 
 
 def _clock(second: int) -> str:
