@@ -13,6 +13,7 @@ import asyncio
 from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from posthouse.framework.buffer import Body
 from posthouse.framework.interfaces.storage import (
@@ -26,6 +27,8 @@ from posthouse.framework.interfaces.storage import (
     BrokenMessage,
     CannotChange,
     Changes,
+    Column,
+    Columns,
     Copied,
     FlagChange,
     MailboxExists,
@@ -34,13 +37,17 @@ from posthouse.framework.interfaces.storage import (
     MessageRow,
     NoSuchMailbox,
     NoSuchSpecialUse,
+    Octets,
     Snapshot,
     Stored,
+    StoredMessage,
     TooBig,
     TooManyKeywords,
 )
 from posthouse.message.structure import Structure, scan
 from posthouse.testing.world import START
+
+T = TypeVar("T")
 
 INBOX = "INBOX"
 ROWS = 256  # rows in a chunk
@@ -320,6 +327,28 @@ class FakeMailbox:
             raise BrokenMessage
         return FakeContent(message)
 
+    async def columns(
+        self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
+    ) -> AsyncIterator[T]:
+        for start in range(0, len(uids), ROWS):
+            box = await self._called("columns")
+            rows = [_row(box.messages[uid]) for uid in uids[start : start + ROWS] if uid in box.messages]
+            values = {name: [getattr(row, name) for row in rows] for name in wanted}
+            yield await asyncio.to_thread(look, Columns([row.uid for row in rows], **values))
+
+    async def messages(
+        self, uids: Sequence[int], look: Callable[[Sequence[StoredMessage]], T]
+    ) -> AsyncIterator[T]:
+        for start in range(0, len(uids), ROWS):
+            box = await self._called("messages")
+            found = [box.messages[uid] for uid in uids[start : start + ROWS] if uid in box.messages]
+            shown = [
+                StoredMessage(message.uid, _octets(message), message.structure.parts)
+                for message in found
+                if not message.is_broken
+            ]
+            yield await asyncio.to_thread(look, shown)
+
     async def store(
         self,
         uids: Sequence[int],
@@ -392,6 +421,22 @@ class FakeContent:
         return self._message.data[offset : offset + length]
 
 
+class _CutOctets:
+    """The octets of a message that breaks off."""
+
+    def __init__(self, data: bytes, cut_at: int) -> None:
+        self._data = data
+        self._cut_at = cut_at
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        if part.indices(len(self._data))[1] > self._cut_at:
+            raise BrokenMessage
+        return self._data[part]
+
+
 class _Watch:
     def __init__(self, box: FakeBox, changed: Callable[[], None]) -> None:
         self._box = box
@@ -449,6 +494,10 @@ def _changed(flags: int, change: FlagChange, bits: int) -> int:
     if change is FlagChange.REPLACE:
         return flags & RECENT | bits
     return flags | bits if change is FlagChange.ADD else flags & ~bits
+
+
+def _octets(message: FakeMessage) -> Octets:
+    return message.data if message.cut_at is None else _CutOctets(message.data, message.cut_at)
 
 
 def _row(message: FakeMessage) -> MessageRow:

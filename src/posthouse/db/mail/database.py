@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,11 +15,14 @@ from posthouse.db import sqlite
 from posthouse.db.bloblog import BlobLog
 from posthouse.db.blobread import BlobReader
 from posthouse.db.blobs import Damaged, OwnFile, Place, large_path
+from posthouse.db.doomed import remove_doomed
 from posthouse.db.errors import Busy, DatabaseError, DiskFull
 from posthouse.db.files import Files
 from posthouse.db.large import LargeBlobs
-from posthouse.db.mail import reads
+from posthouse.db.mail import reads, scan
+from posthouse.db.mail.check import check
 from posthouse.db.mail.executors import EXECUTORS
+from posthouse.db.mail.findings import Finding
 from posthouse.db.mail.schema import MAIL_SCHEMA
 from posthouse.db.mail.units import NoSuchEmail, PurgeRemoved
 from posthouse.db.mail.upkeep import Upkeep
@@ -28,6 +31,7 @@ from posthouse.db.units import Unit
 from posthouse.db.writer import Writer, WriterOptions
 
 INLINE_OCTETS: Final = 65_536  # of a body, read and checked on the event loop if the system has it in memory
+SCANS: Final = 2  # long reads at a time: one computes, another waits for the disk
 LOOKUPS: Final = 3  # times that a body is looked for: its segment may be given up while we read
 
 R = TypeVar("R")
@@ -50,13 +54,14 @@ class MailDatabase:
         files: Files | None = None,
     ) -> None:
         self.path = path
-        self._files = files or Files()
         self._log = log
+        self._files = files or Files()
         self._folder = folder = path.with_name(path.name + ".blobs")
         self._readers = Readers(path, self._files)
         self._blobs = BlobReader(folder, self._files)
         self._large = LargeBlobs(folder, self._files)
         self._storing: set[asyncio.Future[OwnFile]] = set()
+        self._scans = asyncio.Semaphore(SCANS)
         self._writer = Writer(
             path,
             BlobLog(folder, self._files, self._large),
@@ -111,8 +116,6 @@ class MailDatabase:
         while await self._writer.run(PurgeRemoved()):
             pass
 
-    # Reads; each may raise DatabaseError.
-
     def upkeep(self, clock: Clock) -> Upkeep:
         """What keeps an open database tidy; to be stopped before it."""
         return Upkeep(
@@ -124,6 +127,22 @@ class MailDatabase:
             clock=clock,
             log=self._log.child("upkeep"),
         )
+
+    def check(self) -> Iterator[Finding]:
+        """All that is wrong, whether the database is open here or not: see db/mail/check.py. Blocks, for long."""
+        return check(self.path, self._files)
+
+    async def repair(self, clock: Clock) -> AsyncIterator[Finding]:
+        """Check an open database; each finding that has a unit is repaired when it comes. Raises DatabaseError, OSError."""
+        findings = self.check()
+        while (finding := await self._readers.call(partial(next, findings, None))) is not None:
+            while finding.unit is not None and await self._writer.run(finding.unit):
+                pass
+            yield finding
+        now = int(clock.time())
+        await remove_doomed(self._readers, self._writer.run, self._folder, self._files, now)
+
+    # Reads; each may raise DatabaseError.
 
     def account(self, name: str) -> reads.AccountRow | None:
         return self._readers.now(lambda db: reads.account(db, name))
@@ -151,6 +170,23 @@ class MailDatabase:
     def rows(self, mailbox: int, uids: Sequence[int]) -> list[Any]:
         """What `reads.rows` gives of at most INLINE_ROWS messages. Raises NoSuchMailbox."""
         return self._readers.now(lambda db: reads.rows(db, mailbox, uids))
+
+    async def show_columns(
+        self, mailbox: int, uids: Sequence[int], names: Sequence[str], look: Callable[[list[Any]], T]
+    ) -> T:
+        """What `look` gives for `scan.columns` of messages. Raises NoSuchMailbox."""
+        return await self._scan(lambda db: look(scan.columns(db, mailbox, uids, names)))
+
+    async def show_messages(
+        self, mailbox: int, uids: Sequence[int], look: Callable[[list[scan.Found]], T]
+    ) -> tuple[T, int]:
+        """What `look` gives for the first messages, and how many of the UIDs are done with them. Raises NoSuchMailbox."""
+
+        def read(connection: apsw.Connection) -> tuple[T, int]:
+            found, done = scan.messages(connection, self._blobs, mailbox, uids)
+            return look(found), done
+
+        return await self._scan(read)
 
     async def recent(self, mailbox: int, uids: Sequence[int]) -> list[int]:
         """Those of these messages that are \\Recent. Raises NoSuchMailbox."""
@@ -211,9 +247,18 @@ class MailDatabase:
         except FileNotFoundError as err:
             raise Damaged(f"large file {own.name} is missing") from err
 
+    def part_here(self, own: OwnFile, offset: int, length: int) -> bytes:
+        """The same in this thread, which it blocks. Raises Damaged, OSError."""
+        return self._blobs.part(own, offset, length)
+
     def large_file(self, own: OwnFile) -> Path:
         """Where a large file is."""
         return large_path(self._folder, own.name)
+
+    async def _scan(self, read: Callable[[apsw.Connection], T]) -> T:
+        """A piece of a long read, in a thread. Few run at a time, and those that wait take turns."""
+        async with self._scans:
+            return await self._readers.in_thread(read)
 
     async def _read(self, read: Callable[[apsw.Connection, int | None], T]) -> T:
         """On the event loop; in a thread if it finds that it is long."""

@@ -5,10 +5,10 @@ holds a read snapshot of the database while it waits, and none blocks the event 
 """
 
 from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from posthouse.core.world import Subscription
 from posthouse.framework.buffer import Body
@@ -22,6 +22,9 @@ KEYWORDS_MAX = 55  # per mailbox: bits 8..62
 SPECIAL_USES = frozenset(
     {"\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"}
 )  # RFC 6154 §2: that are mailboxes
+
+
+T = TypeVar("T")
 
 
 class StorageError(Exception):
@@ -131,6 +134,37 @@ class MessageRow(NamedTuple):
     email: int  # for `Mailbox.content`
 
 
+Column = Literal["modseq", "received", "size", "envelope"]
+
+
+class Columns(NamedTuple):
+    """What SEARCH and SORT need of many messages without their octets: the n-th of each column is of one message.
+
+    Those that were not asked for are empty. See MessageRow for what they are.
+    """
+
+    uids: Sequence[int] = ()  # ascending
+    modseq: Sequence[int] = ()
+    received: Sequence[int] = ()
+    size: Sequence[int] = ()
+    envelope: Sequence[bytes] = ()
+
+
+class Octets(Protocol):
+    """The octets of a message, in memory or read as they are asked for: only in a thread. Slicing raises BrokenMessage."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
+class StoredMessage(NamedTuple):
+    """A message that is searched. parts: its part table, as Content has it."""
+
+    uid: int
+    data: Octets
+    parts: bytes
+
+
 class Content(Protocol):
     """The octets of one message. Small ones are in memory already; reading is cheap and never blocks the loop."""
 
@@ -217,6 +251,19 @@ class Mailbox(Protocol):
         """(UID, modseq) of those of these (ascending) messages whose modseq is higher than `above`, ascending."""
         ...
 
+    def columns(
+        self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
+    ) -> AsyncIterator[T]:
+        """What `look` gives for these (ascending) UIDs, which it is shown in chunks; those that vanished are left out.
+
+        `look` is called in a thread. A chunk takes no longer than other threads and the event loop can wait for.
+        """
+        ...
+
+    def messages(self, uids: Sequence[int], look: Callable[[Sequence[StoredMessage]], T]) -> AsyncIterator[T]:
+        """The same with the octets of messages; those that are damaged are left out, and logged."""
+        ...
+
     async def content(self, email: int) -> Content:
         """The octets of a message (`MessageRow.email`). Raises BrokenMessage."""
         ...
@@ -252,6 +299,26 @@ class Mailbox(Protocol):
 
     def watch(self, changed: Callable[[], None]) -> Subscription:
         """`changed()` is called on the event loop, soon after anything changed in the mailbox: a hint to look."""
+        ...
+
+
+class Fault(NamedTuple):
+    """Something that is wrong with a storage. repair: what can be done about it here, or "": then only a backup helps."""
+
+    what: str
+    repair: str
+
+
+@runtime_checkable
+class CheckedStorage(Protocol):
+    """A storage that can say whether it is sound (`posthouse check`), while a server works on it or not."""
+
+    def check(self) -> Iterator[Fault]:
+        """All that is wrong. Reads only; need not be started. Blocks, for long. Raises StorageError, OSError."""
+        ...
+
+    def repair(self) -> AsyncIterator[Fault]:
+        """The same for a storage that was started; what can be repaired has been when it is given."""
         ...
 
 

@@ -4,6 +4,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from posthouse.core.log import Logger
 from posthouse.core.world import Clock, Subscription
@@ -13,17 +14,22 @@ from posthouse.db.readers import INLINE_ROWS
 from posthouse.db.units import UNIT_ROWS_MAX, Unit
 from posthouse.framework.interfaces.storage import (
     Changes,
+    Column,
+    Columns,
     Content,
     Copied,
     FlagChange,
     MessageRow,
     Snapshot,
     Stored,
+    StoredMessage,
 )
-from posthouse.modules.storage.imapsql import content
+from posthouse.modules.storage.imapsql import content, search
 from posthouse.modules.storage.imapsql.errors import told_to_clients
 from posthouse.modules.storage.imapsql.names import stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
+
+T = TypeVar("T")
 
 
 class OpenMailbox:
@@ -75,6 +81,14 @@ class OpenMailbox:
             with told_to_clients(self._log):
                 found = self._db.rows(self.id, uids[at : at + INLINE_ROWS])
             yield [MessageRow._make(row) for row in found]
+
+    def columns(
+        self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
+    ) -> AsyncIterator[T]:
+        return search.columns(self._db, self._log, self.id, uids, wanted, look)
+
+    def messages(self, uids: Sequence[int], look: Callable[[Sequence[StoredMessage]], T]) -> AsyncIterator[T]:
+        return search.messages(self._db, self._log, self.id, uids, look)
 
     async def modseqs(self, uids: Sequence[int], above: int = 0) -> Sequence[tuple[int, int]]:
         with told_to_clients(self._log):
