@@ -32,10 +32,13 @@ from posthouse.wire.imap.login import Login, parse_login
 from posthouse.wire.imap.lsub import Lsub, parse_lsub
 from posthouse.wire.imap.move import Move, parse_move, parse_uid_move
 from posthouse.wire.imap.rename import Rename, parse_rename
+from posthouse.wire.imap.search import Search, parse_search, parse_uid_search
 from posthouse.wire.imap.select import Select, parse_examine, parse_select
+from posthouse.wire.imap.sort import Sort, parse_sort, parse_uid_sort
 from posthouse.wire.imap.status import Status, parse_status
 from posthouse.wire.imap.store import Store, parse_store, parse_uid_store
 from posthouse.wire.imap.subscribe import Subscribe, parse_subscribe, parse_unsubscribe
+from posthouse.wire.imap.thread import Thread, parse_thread, parse_uid_thread
 
 Request = (
     Append
@@ -60,11 +63,14 @@ Request = (
     | Namespace
     | Noop
     | Rename
+    | Search
     | Select
+    | Sort
     | StartTls
     | Status
     | Store
     | Subscribe
+    | Thread
     | Unselect
 )
 
@@ -121,6 +127,12 @@ COMMANDS: Mapping[str, Syntax] = {
     "UID EXPUNGE": Syntax(parse_uid_expunge, SELECTED),
     "FETCH": Syntax(parse_fetch, SELECTED),
     "UID FETCH": Syntax(parse_uid_fetch, SELECTED),
+    "SEARCH": Syntax(parse_search, SELECTED),
+    "UID SEARCH": Syntax(parse_uid_search, SELECTED),
+    "SORT": Syntax(parse_sort, SELECTED),
+    "UID SORT": Syntax(parse_uid_sort, SELECTED),
+    "THREAD": Syntax(parse_thread, SELECTED),
+    "UID THREAD": Syntax(parse_uid_thread, SELECTED),
     "STORE": Syntax(parse_store, SELECTED),
     "UID STORE": Syntax(parse_uid_store, SELECTED),
     "COPY": Syntax(parse_copy, SELECTED),

@@ -16,7 +16,7 @@ from typing import ClassVar
 from posthouse.wire.imap.append import Append, parse_append
 from posthouse.wire.imap.commands import COMMANDS, Request, State, refusal
 from posthouse.wire.imap.cursor import Cursor
-from posthouse.wire.imap.errors import LimitExceeded, ParseError
+from posthouse.wire.imap.errors import ParseError
 from posthouse.wire.imap.response import UNTAGGED, Condition, Status, bad, bye
 
 LINE_MAX = 65_536  # octets of a command without its literals
@@ -366,10 +366,7 @@ class Engine:
         return Answer(Status(Condition.NO, refused, tag=tag)) if refused else Command(tag, name, request)
 
     def _fail_by(self, err: ParseError) -> None:
-        if isinstance(err, LimitExceeded):
-            self._fail(str(err), Condition.NO, "LIMIT")
-        else:
-            self._fail(str(err))
+        self._fail(str(err), Condition.NO if err.code else Condition.BAD, err.code)
 
     def _end_command(self) -> None:
         self._command = _Partial()

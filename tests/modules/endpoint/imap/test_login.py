@@ -24,7 +24,8 @@ from posthouse.testing.world import FakeWorld
 
 CAPABILITIES = b"IMAP4rev1 LITERAL+ SASL-IR CHILDREN UNSELECT MOVE IDLE APPENDLIMIT=1048576"
 REST = (
-    b"COMPRESS=DEFLATE NAMESPACE CONDSTORE CREATE-SPECIAL-USE ENABLE ID SPECIAL-USE UIDPLUS"  # behind the words of the login
+    b"I18NLEVEL=1 SORT THREAD=ORDEREDSUBJECT COMPRESS=DEFLATE NAMESPACE "
+    b"CONDSTORE CREATE-SPECIAL-USE ENABLE ID SPECIAL-USE UIDPLUS"  # behind the words of the login
 )
 
 
@@ -214,7 +215,7 @@ async def test_login_as_a_mechanism_only_when_configured(
         tmp_path, memory, fake=fake, sasl_login=True, address="tcp://127.0.0.1:144"
     ) as server:
         client = await server.connect()
-        assert b" AUTH=PLAIN AUTH=LOGIN COMPRESS=DEFLATE " in await client.line()
+        assert b" AUTH=PLAIN AUTH=LOGIN I18NLEVEL=1 " in await client.line()
         tag = await client.start("AUTHENTICATE LOGIN")
         for question, word in ((b"Username:", b"ann"), (b"Password:", b"secret")):
             assert await client.line() == b"+ " + base64.b64encode(question)
@@ -286,7 +287,7 @@ async def test_R_092_no_password_is_taken_in_clear(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, tls=certificates) as server:
         client = await server.connect()
-        assert b" STARTTLS LOGINDISABLED COMPRESS=DEFLATE " in await client.line()
+        assert b" STARTTLS LOGINDISABLED I18NLEVEL=1 " in await client.line()
         for command in (
             "LOGIN ann secret",
             "AUTHENTICATE PLAIN",
@@ -302,7 +303,7 @@ async def test_insecure_auth_takes_passwords_in_clear(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, tls=certificates, insecure_auth=True) as server:
         client = await server.connect()
-        assert b" STARTTLS AUTH=PLAIN COMPRESS=DEFLATE " in await client.line()
+        assert b" STARTTLS AUTH=PLAIN I18NLEVEL=1 " in await client.line()
         assert (await client.run("LOGIN ann secret")).is_ok
 
 
@@ -360,7 +361,7 @@ async def test_implicit_tls(
 ) -> None:
     async with ImapServer(tmp_path, memory, fake=fake, tls=certificates, address=TLS_ADDRESS) as server:
         client = await server.connect(certificates.client)
-        assert b" AUTH=PLAIN COMPRESS=DEFLATE " in await client.line()
+        assert b" AUTH=PLAIN I18NLEVEL=1 " in await client.line()
         assert (await client.run("LOGIN ann secret")).is_ok
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # maddy's words, in its order: those of the login stand between. Then ours, in that of the alphabet.
 _FIRST = ("IMAP4rev1", "LITERAL+", "SASL-IR", "CHILDREN", "UNSELECT", "MOVE", "IDLE")
-_SECOND = ("COMPRESS=DEFLATE", "NAMESPACE")
+_SECOND = ("I18NLEVEL=1", "SORT", "THREAD=ORDEREDSUBJECT", "COMPRESS=DEFLATE", "NAMESPACE")
 _OURS = ("CONDSTORE", "CREATE-SPECIAL-USE", "ENABLE", "ID", "SPECIAL-USE", "UIDPLUS")
 
 

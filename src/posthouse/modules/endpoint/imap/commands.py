@@ -23,10 +23,13 @@ from posthouse.modules.endpoint.imap.lsub import lsub
 from posthouse.modules.endpoint.imap.move import move
 from posthouse.modules.endpoint.imap.namespace import namespace
 from posthouse.modules.endpoint.imap.rename import rename
+from posthouse.modules.endpoint.imap.search import search
 from posthouse.modules.endpoint.imap.select import select
+from posthouse.modules.endpoint.imap.sort import sort
 from posthouse.modules.endpoint.imap.status import status
 from posthouse.modules.endpoint.imap.store import store
 from posthouse.modules.endpoint.imap.subscribe import subscribe
+from posthouse.modules.endpoint.imap.thread import thread
 from posthouse.wire.imap.append import Append
 from posthouse.wire.imap.authenticate import Authenticate
 from posthouse.wire.imap.bare import (
@@ -53,10 +56,13 @@ from posthouse.wire.imap.login import Login
 from posthouse.wire.imap.lsub import Lsub
 from posthouse.wire.imap.move import Move
 from posthouse.wire.imap.rename import Rename
+from posthouse.wire.imap.search import Search
 from posthouse.wire.imap.select import Select
+from posthouse.wire.imap.sort import Sort
 from posthouse.wire.imap.status import Status
 from posthouse.wire.imap.store import Store
 from posthouse.wire.imap.subscribe import Subscribe
+from posthouse.wire.imap.thread import Thread
 
 if TYPE_CHECKING:
     from posthouse.modules.endpoint.imap.session import Session
@@ -85,12 +91,16 @@ HANDLERS: Mapping[type[Any], Callable[["Session", Any], Awaitable[Completion]]] 
     Namespace: namespace,
     Noop: noop,
     Rename: rename,
+    Search: search,
     Select: select,
+    Sort: sort,
     StartTls: starttls,
     Status: status,
     Store: store,
     Subscribe: subscribe,
+    Thread: thread,
     Unselect: unselect,
 }
 
-KEEPS_NUMBERS = frozenset({"FETCH", "STORE"})  # no message may go while these are answered (RFC 3501 §7.4.1)
+# No message may go while these are answered (RFC 3501 §7.4.1).
+KEEPS_NUMBERS = frozenset({"FETCH", "SEARCH", "SORT", "STORE", "THREAD"})
