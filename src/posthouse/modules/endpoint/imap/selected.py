@@ -150,23 +150,23 @@ class Selected:
 
     def _expect(self, stored: Stored, change: FlagsChange) -> list[int]:
         """Take the new flags; what differs from the client's reckoning is news for it. Gives the places."""
-        bits = change.system | self._bits(change.keywords)
-        before = {uid: self.flags[at] for uid, _ in stored.flags if (at := self.place(uid)) is not None}
+        keep, put = _masks(change.change, change.system | self._bits(change.keywords))
+        old = self.flags[:]
         places = self._update(stored.flags)
-        for at in places:
-            if self.flags[at] != _reckoned(before[self.uids[at]], change.change, bits):
-                self._changed.add(self.uids[at])
+        flags, uids = self.flags, self.uids
+        self._changed.update(uids[at] for at in places if flags[at] != old[at] & keep | put)
         return places
 
     def _update(self, news: Iterable[tuple[int, int]]) -> list[int]:
         """Take new flags of messages that the client knows; gives their places."""
+        uids, flags = self.uids, self.flags
         places: list[int] = []
         at = -1
-        for uid, flags in news:
-            found = self.place(uid, at + 1)
+        for uid, value in news:
+            found = self.place(uid, at + 1) if at + 1 >= len(uids) or uids[at + 1] != uid else at + 1
             if found is not None:
                 at = found
-                self.flags[at] = flags & ~RECENT | self.flags[at] & RECENT
+                flags[at] = value & ~RECENT | flags[at] & RECENT
                 places.append(at)
         return places
 
@@ -345,11 +345,11 @@ def runs(places: Sequence[int]) -> list[Places]:
     return found
 
 
-def _reckoned(flags: int, change: FlagChange, bits: int) -> int:
-    """The flags that a client expects of its STORE."""
+def _masks(change: FlagChange, bits: int) -> tuple[int, int]:
+    """(keep, put): the flags that a client expects of its STORE are `flags & keep | put`."""
     if change is FlagChange.REPLACE:
-        return flags & RECENT | bits
-    return flags | bits if change is FlagChange.ADD else flags & ~bits
+        return RECENT, bits
+    return (-1, bits) if change is FlagChange.ADD else (~bits, 0)
 
 
 def _without(numbers: "array[int]", places: Sequence[int]) -> "array[int]":
