@@ -19,6 +19,7 @@ from posthouse.message.text.words import decode_words, header_text
 from posthouse.wire.imap.append import Append
 from posthouse.wire.imap.bare import Idle
 from posthouse.wire.imap.commands import State
+from posthouse.wire.imap.deflate import RATIO_FREE, RATIO_MAX, CompressionError, Deflater, Inflater
 from posthouse.wire.imap.engine import Answer, Command, Engine, Event, MessageData
 from posthouse.wire.imap.header_fields import select_fields
 from posthouse.wire.smtp.config import ServerConfig
@@ -104,6 +105,18 @@ def fuzz_header_fields(data: bytes) -> None:
     assert select_fields(others, names, exclude=False) in (b"", b"\r\n")
 
 
+def fuzz_inflate(data: bytes) -> None:
+    """Whatever it is, it becomes at most so much; what was deflated comes back."""
+    for wire in (data, Deflater().deflate(data)):
+        inflater, text = Inflater(), b""
+        inflater.feed(wire)
+        with suppress(CompressionError):
+            while piece := inflater.next_piece():
+                text += piece
+        assert len(text) <= RATIO_FREE + RATIO_MAX * len(wire)
+    assert text == data or len(data) > RATIO_FREE
+
+
 def fuzz_smtp(data: bytes) -> None:
     config = ServerConfig("mx.example.org", lmtp=len(data) % 5 == 0, starttls=True, mechanisms=("PLAIN",))
     for whole, cut in zip_longest(_smtp_events(data, config, len(data) + 1), _smtp_events(data, config, 7)):
@@ -159,6 +172,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "envelope": fuzz_envelope,
     "imap": fuzz_imap,
     "header-fields": fuzz_header_fields,
+    "inflate": fuzz_inflate,
     "smtp": fuzz_smtp,
 }
 
@@ -195,8 +209,12 @@ SEEDS: dict[str, Sequence[bytes]] = {
         b'a LOGIN {3}\r\nann "p\\"w"\r\nb AUTHENTICATE PLAIN =\r\nc LIST "" {2+}\r\n%*\r\nd SELECT &AOk-\r\n',
         b"a UID FETCH 1:*,7 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (From To)]<0.9> ENVELOPE)\r\nb FETCH 1 ALL\r\n",
         b'a APPEND x (\\Seen k) " 1-Feb-2024 03:04:05 +0100" {11+}\r\nSubject: x\n\r\nb APPEND y {2+}\r\nab\r\nc IDLE\r\nDONE\r\n',
+        b"a CREATE x.y (USE (\\Sent))\r\nb RENAME x {1+}\r\ny\r\nc LSUB a %\r\nd UNSUBSCRIBE x\r\ne UID COPY 1:* x\r\nf MOVE 2 y\r\n",
+        b'a ID ("a" NIL "b" {1+}\r\nc)\r\nb ENABLE CONDSTORE X\r\nc FETCH 1 FLAGS (CHANGEDSINCE 7)\r\nd SELECT x (CONDSTORE)\r\n',
+        b"a UID STORE 1 (UNCHANGEDSINCE 9) -FLAGS x\r\nb UID EXPUNGE 1\r\nc COMPRESS DEFLATE\r\nd STATUS x (HIGHESTMODSEQ)\r\n",
         b"a STORE 1 +FLAGS.SILENT (\\Seen)\r\nb STATUS x (UNSEEN)\r\nc NOOP\nd LOGIN {999999+}\r\ne LOGIN {70000}\r\nf CLOSE\r\n",
     ],
+    "inflate": [_MESSAGE, Deflater().deflate(b"a NOOP\r\n" * 100) + Deflater().deflate(_MESSAGE)],
     "header-fields": [_MESSAGE, b"From : a\r\n b\r\nno field\r\nX:\r\n\r\n"],
     "smtp": [
         b"EHLO a\r\nMAIL FROM:<a@b.c> SIZE=9\r\nRCPT TO:<d@e.f>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\nQUIT\r\n",
