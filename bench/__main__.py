@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,6 +54,7 @@ class Subject:
     port: int
     tls_port: int
     pid: int
+    settle: Callable[[], None] = lambda: None  # waits until it has nothing left to do
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def ourselves(base: Path) -> Iterator[Subject]:
 @contextmanager
 def peer(base: Path) -> Iterator[Subject]:
     with postfix.running(base, free_port(), free_port()) as server:
-        yield Subject("postfix", server.port, server.tls_port, server.pid)
+        yield Subject("postfix", server.port, server.tls_port, server.pid, server.settle)
 
 
 def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float]:
@@ -84,6 +85,7 @@ def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float]:
     summary = load.parse_summary(done.stdout)
     if summary.errors:
         raise SystemExit(f"{subject.name}, {row.name}: {summary.errors}")
+    subject.settle()
     return summary.per_second, summary.p99_ms
 
 

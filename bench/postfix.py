@@ -75,6 +75,15 @@ class Postfix:
     tls_port: int
     pid: int  # of its master
 
+    def settle(self) -> None:
+        """Wait until all that it took is delivered: else its work is counted on whoever is measured next."""
+        while any(
+            path.is_file()
+            for part in ("incoming", "active")
+            for path in (self.base / "spool" / part).rglob("*")
+        ):
+            time.sleep(0.1)
+
 
 @contextmanager
 def running(base: Path, port: int, tls_port: int, transport: str = "virtual") -> Iterator[Postfix]:
