@@ -28,8 +28,7 @@ async def open_block(options: Options, block: str, role: type[T]) -> AsyncIterat
     """The block of this name, working. All blocks are configured, as for the server; only this one is started.
     Raises ConfigError, DirectoryError, or BlockError when there is no such block or it cannot do what `role` needs.
     """
-    told: list[tuple[str, str]] = []
-    bus = WorkerBus(lambda topic, payload: told.append((topic, payload)))
+    bus = WorkerBus()
     configured = configure(read(options), options, to_stderr, bus, NoListeners(), is_server=False)
     ensure_directory(configured.paths.state, "state_dir")
     ensure_directory(configured.paths.runtime, "runtime_dir")
@@ -39,7 +38,7 @@ async def open_block(options: Options, block: str, role: type[T]) -> AsyncIterat
         raise BlockError(f"unknown configuration block: {block}") from err
     if not isinstance(module, role):
         raise BlockError(f"configuration block {block} is not {_WORDS.get(role, role.__name__)}")
-    relay = push_through([configured.paths.runtime / BUS_SOCKET])
+    bus.relay = push_through([configured.paths.runtime / BUS_SOCKET])
     needed = configured.registry.with_needs(module)
     started: list[Module] = []
     try:
@@ -51,5 +50,3 @@ async def open_block(options: Options, block: str, role: type[T]) -> AsyncIterat
     finally:
         for one in reversed(started):
             await one.stop()
-        for topic, payload in told:
-            relay(topic, payload)
