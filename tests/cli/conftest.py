@@ -55,8 +55,9 @@ def program(
 ) -> Callable[..., "CompletedProcess[str]"]:
     """`program("creds", "list")` calls the program; `stdin` is what it reads."""
 
-    def call(*words: str, stdin: str = "") -> "CompletedProcess[str]":
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+    def call(*words: str, stdin: str | bytes = "") -> "CompletedProcess[str]":
+        octets = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(octets), encoding="utf-8"))
         argv = ["posthouse", "-config", str(config), *words]
         status = execute(argv)
         captured = capsys.readouterr()

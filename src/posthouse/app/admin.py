@@ -10,12 +10,13 @@ from posthouse.app.options import Options
 from posthouse.core.directories import ensure_directory
 from posthouse.framework.interfaces.auth import UserDatabase
 from posthouse.framework.interfaces.module import Module
-from posthouse.framework.interfaces.storage import AccountDatabase
+from posthouse.framework.interfaces.storage import AccountDatabase, Storage
 
 T = TypeVar("T")
 _WORDS: Mapping[type, str] = {  # roles as an operator calls them
     UserDatabase: "a user database that can be managed",
     AccountDatabase: "a storage of mailboxes",
+    Storage: "a storage of mailboxes",
 }
 
 

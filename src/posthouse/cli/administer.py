@@ -13,6 +13,7 @@ import click
 from posthouse.app.options import Options
 from posthouse.cli import config_file
 from posthouse.cli.command import Failure
+from posthouse.framework.interfaces.storage import Account, Storage, StorageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -69,16 +70,28 @@ def _failures() -> Iterator[None]:
     from posthouse.core.directories import DirectoryError
     from posthouse.core.errors import MailError
     from posthouse.framework.config.node import ConfigError
-    from posthouse.framework.interfaces.storage import StorageError
+    from posthouse.framework.interfaces.auth import InvalidCredentials
 
     try:
         yield
+    except BrokenPipeError:  # nobody reads what we print: `carry_out` knows what to do
+        raise
     except BlockError as err:
         raise Failure(str(err), 2) from err
     except MailError as err:
         raise Failure(str(err.log_fields()["reason"])) from err
-    except (ConfigError, DirectoryError, StorageError, ValueError, OSError) as err:
+    except UnicodeEncodeError as err:
+        raise Failure(f"{err.object!r} is not UTF-8", 2) from err
+    except (ConfigError, DirectoryError, InvalidCredentials, StorageError, ValueError, OSError) as err:
         raise Failure(str(err)) from err
+
+
+async def account_of(storage: Storage, username: str) -> Account:
+    """The account of this name. Raises Failure when there is none."""
+    account = await storage.account(username)
+    if account is None:
+        raise Failure(f"there is no account {username}")
+    return account
 
 
 def print_names(names: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ import difflib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +13,7 @@ from posthouse.cli.flags import UsageError, normalise
 
 F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130  # exit status after Ctrl-C at a prompt, as shells have it: 128 + SIGINT
+MANY = "..."  # behind the name of an argument that may come several times
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -24,9 +25,46 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance too
 
 
-def argument(name: str, *, help: str) -> Callable[[F], F]:  # noqa: A002 - click's word
-    """An argument that must be there and not be empty. (`required` of click would ask for it beside --help, in other words.)"""
-    return click.argument(name, required=False, metavar=name.upper(), help=help)
+def argument(
+    name: str,
+    *,
+    help: str,  # noqa: A002 - click's word
+    kind: click.ParamType[Any] | None = None,
+    many: bool = False,
+    optional: bool = False,
+) -> Callable[[F], F]:
+    """An argument that must be there and not be empty, unless it is `optional`; `many`: one or more, the last of all.
+
+    (`required` of click would ask for it beside --help, in other words.)
+    """
+    metavar = name.upper() + (MANY if many else "")
+    return click.argument(
+        name,
+        required=False,
+        nargs=-1 if many else 1,
+        type=kind,
+        metavar=f"[{metavar}]" if optional else metavar,
+        help=help,
+    )
+
+
+def _parted(command: click.Command, ctx: click.Context, args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(flags, other words). When a shell completes half a line (click's `resilient_parsing`), mistakes are no matter."""
+    try:
+        return normalise(command, ctx, args)
+    except UsageError:
+        if not ctx.resilient_parsing:
+            raise
+        return [], list(args)
+
+
+def _missing(params: Sequence[click.Parameter], given: Mapping[str, object]) -> str | None:
+    """The name of the first argument that must be there, and is not. Brackets are for those that need not."""
+    for param in params:
+        name = param.metavar or ""
+        if isinstance(param, click.Argument) and not name.startswith("[") and not given[param.name or ""]:
+            return name.removesuffix(MANY)
+    return None
 
 
 class Command(click.Command):
@@ -41,16 +79,16 @@ class Command(click.Command):
         return _with_our_headings(super().get_help(ctx))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing:  # the shell completes half a line
-            return super().parse_args(ctx, args)
-        flags, words = normalise(self, ctx, args)
+        flags, words = _parted(self, ctx, args)
         surplus = super().parse_args(ctx, [*flags, "--", *words])
+        if ctx.resilient_parsing:
+            return surplus
         if surplus:
             late = "; flags go before the arguments" if surplus[0].startswith("-") else ""
             raise UsageError(f"unexpected argument: {surplus[0]}{late}", ctx)
-        for param in self.params:
-            if isinstance(param, click.Argument) and param.nargs == 1 and not ctx.params[param.name or ""]:
-                raise UsageError(f"{param.metavar} is required", ctx)
+        missing = _missing(self.params, ctx.params)
+        if missing:
+            raise UsageError(f"{missing} is required", ctx)
         return surplus
 
 
@@ -70,11 +108,9 @@ class Group(click.Group):
         return _with_our_headings(super().get_help(ctx))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
-        flags, words = normalise(self, ctx, args)
+        flags, words = _parted(self, ctx, args)
         rest = super().parse_args(ctx, [*flags, "--", *words])
-        if not words:
+        if not words and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit()
         return rest

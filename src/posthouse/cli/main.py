@@ -5,6 +5,7 @@ Only click is imported before a command is chosen, so that the small commands an
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,16 @@ from typing import Any
 import click
 
 from posthouse.app.options import SMTP_PORT, Options, defaults_for
-from posthouse.cli import creds, hash, imap_acct, run, verify_config, version  # noqa: A004 - named as the commands are
+from posthouse.cli import (
+    creds,
+    hash,  # noqa: A004 - named as the command is
+    imap_acct,
+    imap_mboxes,
+    imap_msgs,
+    run,
+    verify_config,
+    version,
+)
 from posthouse.cli.command import Command, Group, carry_out, show_help
 from posthouse.cli.flags import UsageError
 
@@ -28,12 +38,20 @@ Examples:
 
 def main() -> None:
     """The console script `posthouse`."""
+    _print_whatever_it_is()
     sys.exit(execute(sys.argv))
 
 
 def main_debug() -> None:
     """The console script `posthouse-debug`: has the -debug.* flags besides."""
+    _print_whatever_it_is()
     sys.exit(execute(sys.argv, debug_build=True))
+
+
+def _print_whatever_it_is() -> None:
+    """Names and subjects may have letters that the terminal's encoding does not: better odd than an error in mid-list."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def execute(argv: Sequence[str], *, debug_build: bool = False) -> int:
@@ -79,6 +97,8 @@ def _root(program: str, *, debug_build: bool) -> Group:
             hash.hash,
             creds.creds,
             imap_acct.imap_acct,
+            imap_mboxes.imap_mboxes,
+            imap_msgs.imap_msgs,
             help_command,
         ],
     )
