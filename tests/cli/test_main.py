@@ -19,6 +19,7 @@ COMMANDS = [
     "imap-mboxes", "imap-mboxes list", "imap-mboxes create", "imap-mboxes remove", "imap-mboxes rename",
     "imap-msgs", "imap-msgs add", "imap-msgs add-flags", "imap-msgs rem-flags", "imap-msgs set-flags",
     "imap-msgs remove", "imap-msgs copy", "imap-msgs move", "imap-msgs list", "imap-msgs dump",
+    "generate-man", "generate-fish-completion",
 ]  # fmt: skip
 
 

@@ -14,11 +14,13 @@ import click
 
 from posthouse.app.options import SMTP_PORT, Options, defaults_for
 from posthouse.cli import (
+    completion,
     creds,
     hash,  # noqa: A004 - named as the command is
     imap_acct,
     imap_mboxes,
     imap_msgs,
+    man,
     run,
     verify_config,
     version,
@@ -57,7 +59,11 @@ def _print_whatever_it_is() -> None:
 def execute(argv: Sequence[str], *, debug_build: bool = False) -> int:
     """Do what a command line says; gives the exit status."""
     program = program_name(argv[0])
-    return carry_out(_root(program, debug_build=debug_build), argv[1:], program)
+    root = _root(program, debug_build=debug_build)
+    if argv[-1] == completion.GENERATE:
+        completion.print_candidates(root, program, argv[1:-1])
+        return 0
+    return carry_out(root, argv[1:], program)
 
 
 def program_name(path: str) -> str:
@@ -100,6 +106,8 @@ def _root(program: str, *, debug_build: bool) -> Group:
             imap_mboxes.imap_mboxes,
             imap_msgs.imap_msgs,
             help_command,
+            man.generate_man,
+            completion.generate_fish_completion,
         ],
     )
 
