@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from posthouse.message.structure import parts_of
 from posthouse.message.text.body import CHUNK, Octets, header_of, part_text, text_parts
 from posthouse.message.text.casemap import fold
-from posthouse.message.text.words import decode_words, header_text
+from posthouse.message.text.words import decode_words, header_text, unfold_lines
 
 _REST_OF_FIELD = re.compile(rb"[ \t]*+:(.*(?:\n[ \t].*)*+)")
 _WORD = re.compile(rb"[0-9A-Z]++")
@@ -76,6 +76,12 @@ class SearchedMessage:
         if not needle.may_be_in(b"".join(headers)):
             return False
         return any(needle.may_be_in(header) and needle.is_in(header_text(header)) for header in headers)
+
+    def encoded_words_have(self, needle: Needle) -> bool:
+        """Whether a header field with encoded words, of any part, has it: for what is certainly in no other field."""
+        headers = [header_of(self._data, part) for part in self._parts]
+        fields = (line for header in headers if b"=?" in header for line in unfold_lines(header).split(b"\n"))
+        return any(b"=?" in field and needle.is_in(decode_words(field)) for field in fields)
 
     def _folded_bodies(self) -> Iterator[Iterator[bytes]]:
         """The texts, each in chunks: a small one is one chunk."""

@@ -343,7 +343,9 @@ class FakeMailbox:
             box = await self._called("messages")
             found = [box.messages[uid] for uid in uids[start : start + ROWS] if uid in box.messages]
             shown = [
-                StoredMessage(message.uid, _octets(message), message.structure.parts)
+                StoredMessage(
+                    message.uid, _octets(message), message.structure.parts, message.structure.structure
+                )
                 for message in found
                 if not message.is_broken
             ]

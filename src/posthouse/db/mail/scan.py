@@ -23,7 +23,7 @@ _TABLES: Final = " FROM message CROSS JOIN email ON email.id = message.email"
 _BLOB: Final = " CROSS JOIN blob ON blob.id = email.blob"
 _SPAN: Final = " WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid"
 _LIST: Final = " WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"
-_BODY_COLUMNS: Final = ("head", "parts", "segment", "offset", "length", "crc", "file", "pieces")
+_BODY_COLUMNS: Final = ("head", "parts", "structure", "segment", "offset", "length", "crc", "file", "pieces")
 
 
 class Found(NamedTuple):
@@ -32,6 +32,7 @@ class Found(NamedTuple):
     uid: int
     head: bytes
     parts: bytes
+    structure: bytes
     body: bytes | OwnFile | None
 
 
@@ -53,7 +54,7 @@ def messages(
     rows = _rows(connection, number, uids, _BODY_COLUMNS, _TABLES + _BLOB)
     found: list[Found] = []
     octets = 0
-    for uid, head, parts, segment, offset, length, crc, file, pieces in rows:
+    for uid, head, parts, structure, segment, offset, length, crc, file, pieces in rows:
         if octets >= MESSAGES_OCTETS:
             return found, bisect_left(uids, uid)
         octets += length
@@ -65,7 +66,7 @@ def messages(
             body = _body(blobs, place)
             if body is None:
                 body = _moved_body(connection, blobs, number, uid)
-        found.append(Found(uid, head, parts, body))
+        found.append(Found(uid, head, parts, structure, body))
     return found, len(uids)
 
 

@@ -158,11 +158,12 @@ class Octets(Protocol):
 
 
 class StoredMessage(NamedTuple):
-    """A message that is searched. parts: its part table, as Content has it."""
+    """A message that is searched. parts: its part table, as Content has it; structure: BODYSTRUCTURE."""
 
     uid: int
     data: Octets
     parts: bytes
+    structure: bytes
 
 
 class Content(Protocol):

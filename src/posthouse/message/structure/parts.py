@@ -99,6 +99,13 @@ def with_longer_header(table: bytes, octets: int) -> bytes:
     return _VERSION + b"".join([_ENTRY.pack(*entry) for entry in moved])
 
 
+def header_end(table: bytes) -> int:
+    """Where the header of the message ends, with the blank line after it. Raises ValueError if it is no table."""
+    if table[:1] != _VERSION or len(table) <= _ENTRY.size:
+        raise ValueError("damaged table of parts")
+    return Part._make(_ENTRY.unpack_from(table, 1)).body
+
+
 def parts_of(table: bytes) -> Parts:
     """The parts in a table made by `pack_parts`. Raises ValueError if it is none."""
     if table[:1] != _VERSION or len(table) <= 1 or (len(table) - 1) % _ENTRY.size:

@@ -96,7 +96,8 @@ def _reading(kind: bytes | None, transfer: bytes | None) -> Reading | None:
     media = media_type(fields, PLAIN_TEXT)
     if not media.kind.startswith(_TEXTS):
         return None
-    charset = parameter(media.parameters, b"charset") or b""
+    is_text = not media.kind.startswith(b"multipart/")  # whose parameters are not those of a text
+    charset = (parameter(media.parameters, b"charset") if is_text else None) or b""
     told = encoding({b"content-transfer-encoding": [transfer]}) if transfer is not None else b"7bit"
     return Reading(told.lower(), codec(charset))
 

@@ -1,7 +1,7 @@
 """Finding messages: what SEARCH, SORT and THREAD have in common.
 
 The mailbox is gone through in stretches. In each the cheapest keys are answered first, for all messages together: from memory, then
-from columns of the database, then from octets; and the dearer ones only for messages whose fate the cheaper have not settled.
+from columns of the database, from decoded header fields, and from octets; and the dearer ones only for messages whose fate the cheaper have not settled.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 
 from posthouse.framework.interfaces.storage import BrokenMessage, Column, Columns, StoredMessage
+from posthouse.message.search import Needle
+from posthouse.modules.endpoint.imap.header_texts import HeaderTexts, texts_of
 from posthouse.modules.endpoint.imap.in_columns import Finder, column, finder
 from posthouse.modules.endpoint.imap.in_octets import Examined, Test, is_meant, tester
 from posthouse.modules.endpoint.imap.marks import (
@@ -23,39 +25,56 @@ from posthouse.modules.endpoint.imap.marks import (
     to_octets,
 )
 from posthouse.modules.endpoint.imap.selected import Places, Selected
-from posthouse.wire.imap.search import AllOf, Among, AnyOf, HasFlag, InBody, InHeader, InText, Key, Leaf, Not
+from posthouse.wire.imap.search import (
+    AllOf,
+    Among,
+    AnyOf,
+    HasFlag,
+    InBody,
+    InEnvelope,
+    InHeader,
+    InText,
+    Key,
+    Leaf,
+    Not,
+    Place,
+)
 
 STRETCH = 5000  # messages
 
 
-async def find(selected: Selected, key: Key, go_on: Callable[[], None]) -> "array[int]":
+async def find(selected: Selected, key: Key, known: HeaderTexts, go_on: Callable[[], None]) -> "array[int]":
     """The places of the messages that are meant, ascending. Those that are gone, or damaged, may be missing.
 
-    go_on: called now and then; what it raises ends the search. Raises StorageError.
+    known: texts that need not be made again. go_on: called now and then; what it raises ends the search. Raises StorageError.
     """
     program = _Program(selected, key)
     found = array("L")
     count = len(selected.uids)
     for start in range(0, count, STRETCH):
-        stretch = _Stretch(program, selected, range(start, min(start + STRETCH, count)))
+        stretch = _Stretch(program, selected, known, range(start, min(start + STRETCH, count)))
         found.extend(await stretch.find(go_on))
+        known.trim()
         await asyncio.sleep(0)
         go_on()
     return found
 
 
 class _Program:
-    """A key made ready to be asked about many messages. Each of its leaves is in one of the three."""
+    """A key made ready to be asked about many messages. Each of its leaves is in one of the four."""
 
     def __init__(self, selected: Selected, key: Key) -> None:
         self.key = _cheapest_first(key)
         self.markers: dict[Leaf, Marker] = {}
+        self.needles: dict[InEnvelope, Needle] = {}
         self.finders: dict[Leaf, Finder] = {}
         self.tests: dict[Leaf, Test] = {}
         columns: set[Column] = set()
         for leaf in _leaves(key):
             if isinstance(leaf, Among | HasFlag):
                 self.markers[leaf] = marker(leaf, selected)
+            elif isinstance(leaf, InEnvelope):
+                self.needles[leaf] = Needle(leaf.text)
             elif isinstance(leaf, InHeader | InBody | InText):
                 self.tests[leaf] = tester(leaf)
             else:
@@ -67,8 +86,9 @@ class _Program:
 class _Stretch:
     """Messages that are judged together. All marks are of them."""
 
-    def __init__(self, program: _Program, selected: Selected, places: Places) -> None:
+    def __init__(self, program: _Program, selected: Selected, texts: HeaderTexts, places: Places) -> None:
         self._program = program
+        self._texts = texts
         self._mailbox = selected.mailbox
         self._places = places
         self._uids = selected.uids[places.start : places.stop]
@@ -78,11 +98,12 @@ class _Stretch:
     async def find(self, go_on: Callable[[], None]) -> Iterable[int]:
         """The places of those that are meant."""
         verdict = self._judge()
-        if verdict.yes != verdict.maybe and self._program.finders:
+        if self._program.finders and verdict.yes != verdict.maybe:
             await self._look_at_columns(verdict, go_on)
-            later = self._judge()
-            undecided = verdict.maybe ^ verdict.yes
-            verdict = Verdict(verdict.yes | later.yes & undecided, verdict.yes | later.maybe & undecided)
+            verdict = self._judge_anew(verdict)
+        if self._program.needles and verdict.yes != verdict.maybe:
+            await self._look_at_texts(verdict, go_on)
+            verdict = self._judge_anew(verdict)
         yes = verdict.yes
         if verdict.yes != verdict.maybe:
             yes |= await self._look_at_octets(verdict, go_on)
@@ -90,6 +111,11 @@ class _Stretch:
 
     def _judge(self) -> Verdict:
         return judge(self._program.key, self._marks, everything(len(self._places)))
+
+    def _judge_anew(self, before: Verdict) -> Verdict:
+        """What is known now of those that were undecided; of others nothing was found out."""
+        found, undecided = self._judge(), before.maybe ^ before.yes
+        return Verdict(before.yes | found.yes & undecided, before.yes | found.maybe & undecided)
 
     def _marks(self, leaf: Leaf) -> int | None:
         marks = self._known.get(leaf)
@@ -114,6 +140,25 @@ class _Stretch:
         async for _ in self._mailbox.columns(self._undecided(verdict), self._program.columns, look):
             go_on()
         self._known |= {leaf: to_marks(octets) for leaf, octets in marks.items()}
+
+    async def _look_at_texts(self, verdict: Verdict, go_on: Callable[[], None]) -> None:
+        known = {leaf.place: self._texts.of(self._mailbox.id, leaf.place) for leaf in self._program.needles}
+        undecided = set(self._undecided(verdict))
+        missing = sorted({uid for texts in known.values() for uid in undecided - texts.keys()})
+
+        def look(columns: Columns) -> list[tuple[Place, dict[int, bytes]]]:
+            return [
+                (place, dict(zip(columns.uids, texts_of(place, columns.envelope), strict=True)))
+                for place in known
+            ]
+
+        async for made in self._mailbox.columns(missing, ["envelope"], look):
+            for place, texts in made:
+                self._texts.add(self._mailbox.id, place, texts)
+            go_on()
+        for leaf, needle in self._program.needles.items():
+            texts, folded = self._texts.of(self._mailbox.id, leaf.place), needle.folded
+            self._known[leaf] = to_marks(bytes([folded in texts.get(uid, b"") for uid in self._uids]))
 
     async def _look_at_octets(self, verdict: Verdict, go_on: Callable[[], None]) -> int:
         """The marks of those that are meant."""
@@ -167,5 +212,5 @@ def _cost(key: Key) -> int:
     return _COSTS.get(type(key), _COST_OF_COLUMN)
 
 
-_COSTS: dict[type[Leaf], int] = {Among: 0, HasFlag: 0, InHeader: 2, InBody: 3, InText: 4}
+_COSTS: dict[type[Leaf], int] = {Among: 0, HasFlag: 0, InEnvelope: 2, InHeader: 3, InBody: 4, InText: 5}
 _COST_OF_COLUMN = 1

@@ -3,25 +3,28 @@
 from collections.abc import Callable, Mapping
 
 from posthouse.framework.interfaces.storage import BrokenMessage, StoredMessage
-from posthouse.message.plain_text import capitals
+from posthouse.message.plain_text import is_written_as_read
 from posthouse.message.search import Needle, SearchedMessage
-from posthouse.message.structure import parts_of
+from posthouse.message.structure.parts import header_end
 from posthouse.wire.imap.search import AllOf, AnyOf, InBody, InHeader, InText, Key, Leaf, Not
 
 InOctets = InHeader | InBody | InText
+
+_ONE_PART = b'("'  # how a BODYSTRUCTURE begins that is not of a multipart
 
 
 class Examined:
     """A message whose octets are looked at, as far as they are asked for."""
 
-    __slots__ = ("_capitals", "_message", "_searched", "at")
+    __slots__ = ("_capitals", "_is_read", "_message", "_searched", "at")
 
     def __init__(self, message: StoredMessage, at: int) -> None:
         """at: the place of the message in the marks of what is known already."""
         self.at = at
         self._message = message
         self._searched: SearchedMessage | None = None
-        self._capitals: bytes | bool | None = False  # False: nobody has asked
+        self._capitals: bytes | None = None
+        self._is_read = False
 
     @property
     def searched(self) -> SearchedMessage:
@@ -33,18 +36,30 @@ class Examined:
                 raise BrokenMessage from err
         return self._searched
 
+    def lacks(self, needle: Needle) -> bool:
+        """Whether this is in no text, fields with encoded words left aside: found out in no time. False may be wrong."""
+        if not self._is_read:
+            self._is_read = True
+            self._capitals = self._read()
+        return self._capitals is not None and not (needle.is_ascii and needle.longest in self._capitals)
+
     @property
-    def capitals(self) -> bytes | None:
-        """The octets in capitals if they are text as it is written. Raises BrokenMessage."""
-        if isinstance(self._capitals, bool):
-            data = self._message.data
-            try:
-                self._capitals = (
-                    capitals(data, list(parts_of(self._message.parts))) if isinstance(data, bytes) else None
-                )
-            except ValueError as err:
-                raise BrokenMessage from err
-        return self._capitals
+    def has_no_encoded_words(self) -> bool:
+        """Whether this is certain. False may be wrong."""
+        if not self._message.structure.startswith(_ONE_PART):
+            return False
+        try:
+            header = self._message.data[: header_end(self._message.parts)]
+        except ValueError as err:
+            raise BrokenMessage from err
+        return b"=?" not in header
+
+    def _read(self) -> bytes | None:
+        """The octets in capitals, if the texts are in them letter by letter."""
+        data = self._message.data
+        if isinstance(data, bytes) and data.isascii() and is_written_as_read(self._message.structure):
+            return data.upper()
+        return None
 
 
 Test = Callable[[Examined], bool]
@@ -63,17 +78,20 @@ def is_meant(key: Key, message: Examined, tests: Mapping[Leaf, Test], known: Cal
 
 
 def tester(key: InOctets) -> Test:
-    """What tests a message for a key."""
+    """What tests a message for a key. It raises BrokenMessage."""
     needle = Needle(key.text)
     if isinstance(key, InHeader):
         name = key.name
         return lambda message: message.searched.header_has(name, needle)
-
-    def lacks(message: Examined) -> bool:
-        """Found out in no time for most messages."""
-        written = message.capitals
-        return written is not None and not (needle.is_ascii and needle.longest in written)
-
     if isinstance(key, InBody):
-        return lambda message: not lacks(message) and message.searched.body_has(needle)
-    return lambda message: not lacks(message) and message.searched.text_has(needle)
+        return lambda message: not message.lacks(needle) and message.searched.body_has(needle)
+    if b"\n" in needle.folded:
+        return lambda message: message.searched.text_has(needle)
+    return lambda message: _is_in_text(message, needle)
+
+
+def _is_in_text(message: Examined, needle: Needle) -> bool:
+    """Whether a text without line ends is in a header field or a body."""
+    if not message.lacks(needle):
+        return message.searched.text_has(needle)
+    return not message.has_no_encoded_words and message.searched.encoded_words_have(needle)

@@ -37,7 +37,8 @@ async def search_uids(session: "Session", key: Key) -> "array[int]":
     selected = opened(session)
     await selected.catch_up()  # flags as they are now; the client is told of them with the next updates
     uids = selected.uids
-    return array(uids.typecode, [uids[place] for place in await find(selected, key, go_on)])
+    places = await find(selected, key, session.service.header_texts, go_on)
+    return array(uids.typecode, [uids[place] for place in places])
 
 
 async def answer(

@@ -1,6 +1,6 @@
 """What all sessions of an endpoint share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from posthouse.core.log import Logger
 from posthouse.framework.interfaces.storage import Storage
@@ -9,6 +9,7 @@ from posthouse.framework.interfaces.tls import ServerTls
 from posthouse.framework.normalize import Normalization
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
+from posthouse.modules.endpoint.imap.header_texts import HeaderTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Timeouts:
 class Service:
     """See the directives of the same names.
 
-    tls: for STARTTLS; None: off. spool: where large messages wait until they are stored.
+    tls: for STARTTLS; None: off. spool: where large messages wait until they are stored. header_texts: for searches.
     """
 
     storage: Storage
@@ -38,3 +39,4 @@ class Service:
     io_debug: bool = False
     io_errors: bool = False
     timeouts: Timeouts = Timeouts()
+    header_texts: HeaderTexts = field(default_factory=HeaderTexts)

@@ -64,7 +64,7 @@ def _stored(db: MailDatabase, log: Logger, message: scan.Found) -> StoredMessage
     data: Octets = (
         _LargeOctets(db, log, message.head, body) if isinstance(body, OwnFile) else message.head + body
     )
-    return StoredMessage(message.uid, data, message.parts)
+    return StoredMessage(message.uid, data, message.parts, message.structure)
 
 
 class _LargeOctets:
