@@ -279,7 +279,8 @@ async def test_R_115_a_mailbox_that_another_deletes(server: ImapServer, again: b
     for command in ("NOOP", "CHECK"):
         reply = await client.run(command)
         assert (reply.untagged, reply.is_ok) == ([], True)
-    await run(client, "UNSELECT")
+    assert (await client.run("CLOSE")).is_ok
+    assert (await client.run("CLOSE")).tagged == b"NO No mailbox selected"
 
 
 async def test_R_115_a_mailbox_that_another_renames(server: ImapServer) -> None:

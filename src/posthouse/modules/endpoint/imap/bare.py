@@ -1,7 +1,9 @@
 """Commands that take no more than a few lines: NOOP, CHECK, LOGOUT, STARTTLS, CLOSE, UNSELECT."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from posthouse.framework.interfaces.storage import NoSuchMailbox
 from posthouse.modules.endpoint.imap.completion import DONE, Completion, Refused
 from posthouse.modules.endpoint.imap.select import opened
 from posthouse.wire.imap.bare import Check, Close, Logout, Noop, StartTls, Unselect
@@ -36,13 +38,12 @@ async def starttls(session: "Session", _: StartTls) -> Completion:
 
 
 async def close(session: "Session", _: Close) -> Completion:
-    """Remove what is \\Deleted without a word (RFC 3501 §6.4.2)."""
+    """Remove what is \\Deleted without a word (RFC 3501 §6.4.2). A mailbox that somebody has deleted is closed like any other."""
     selected = opened(session)
     if not selected.read_only:
-        await selected.catch_up()
-        deleted = selected.deleted()
-        if deleted:
-            await selected.mailbox.expunge(deleted)
+        with contextlib.suppress(NoSuchMailbox):
+            await selected.catch_up()
+            await selected.mailbox.expunge(selected.deleted())
     session.open(None)
     return DONE
 
