@@ -33,7 +33,8 @@ class BlobReader:
     def __init__(self, folder: Path, files: Files) -> None:
         self._folder = folder
         self._files = files
-        self._open: OrderedDict[Path, _Descriptor] = OrderedDict()  # the one used last at the end
+        # By the number of a segment, or the name of a large file; the one used last at the end.
+        self._open: OrderedDict[int | str, _Descriptor] = OrderedDict()
         self._mutex = threading.Lock()
 
     def close(self) -> None:
@@ -42,13 +43,13 @@ class BlobReader:
     def close_unlinked(self) -> None:
         """Let go of files that were removed meanwhile: their space comes free. Blocks."""
         with self._mutex:
-            for path, file in tuple(self._open.items()):
+            for name, file in tuple(self._open.items()):
                 if self._files.is_unlinked(file.fd):
-                    del self._open[path]
+                    del self._open[name]
 
     def body_now(self, place: Place) -> bytes | None:
         """A body of the log, if the system has it in memory. Raises Damaged, and FileNotFoundError."""
-        file = self._descriptor(segment_path(self._folder, place.segment))
+        file = self._descriptor(place.segment)
         try:
             record = self._files.pread_now(file.fd, place.record_length, place.offset)
         except OSError:
@@ -57,7 +58,7 @@ class BlobReader:
 
     def body(self, place: Place) -> bytes:
         """A body of the log. Blocks. Raises Damaged, OSError, and FileNotFoundError: look the row up again."""
-        file = self._descriptor(segment_path(self._folder, place.segment))
+        file = self._descriptor(place.segment)
         return body_of(self._files.pread(file.fd, place.record_length, place.offset), place)
 
     def part(self, own: OwnFile, offset: int, length: int) -> bytes:
@@ -67,7 +68,7 @@ class BlobReader:
             return b""
         first = offset // PIECE * PIECE
         last = min(-(-end // PIECE) * PIECE, own.length)
-        file = self._descriptor(large_path(self._folder, own.name))
+        file = self._descriptor(own.name)
         data = self._files.pread(file.fd, last - first, first)
         if len(data) != last - first:
             raise Damaged(f"large file {own.name} is too short")
@@ -80,13 +81,16 @@ class BlobReader:
                 raise Damaged(f"wrong checksum in large file {own.name} at {first + at}")
         return data[offset - first : end - first]
 
-    def _descriptor(self, path: Path) -> _Descriptor:
+    def _descriptor(self, name: int | str) -> _Descriptor:
         with self._mutex:
-            file = self._open.get(path)
+            file = self._open.get(name)
             if file is None:
-                file = self._open[path] = _Descriptor(self._files, path)
+                file = self._open[name] = _Descriptor(self._files, self._path(name))
                 if len(self._open) > OPEN_FILES:
                     self._open.popitem(last=False)
             else:
-                self._open.move_to_end(path)
+                self._open.move_to_end(name)
             return file
+
+    def _path(self, name: int | str) -> Path:
+        return segment_path(self._folder, name) if isinstance(name, int) else large_path(self._folder, name)
