@@ -92,6 +92,11 @@ class Stream(asyncio.Protocol):
         """The connection is closed, by whichever side."""
         return self._is_lost or self._transport.is_closing()
 
+    @property
+    def has_ended(self) -> bool:
+        """The peer will send no more. In clear it may still listen; whether it does, only writing tells."""
+        return self._eof
+
     async def read(self, timeout: float) -> bytes:
         """What has arrived, at least one octet; b"" when the peer will send no more.
 

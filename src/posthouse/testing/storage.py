@@ -95,7 +95,8 @@ class FakeBox:
 class FakeStorage:
     """All accounts. Names are folded to lower case.
 
-    failure: raised by every call, while it is set. failing: what calls of some names raise. calls: their names so far.
+    failure: raised by every call, while it is set. failing: what calls of some names raise. held: what they wait for.
+    calls: their names so far.
     """
 
     delimiter = "."
@@ -106,6 +107,7 @@ class FakeStorage:
         self.accounts: dict[str, FakeAccount] = {}
         self.failure: Exception | None = None
         self.failing: dict[str, Exception] = {}
+        self.held: dict[str, asyncio.Event] = {}
         self.calls: list[str] = []
         self.boxes = 0
 
@@ -129,6 +131,8 @@ class FakeStorage:
         """What every call does first."""
         self.calls.append(name)
         await asyncio.sleep(0)
+        if name in self.held:
+            await self.held[name].wait()
         failure = self.failure or self.failing.get(name)
         if failure is not None:
             raise failure

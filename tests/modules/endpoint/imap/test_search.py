@@ -1,12 +1,19 @@
 """SEARCH: every key, over both storages."""
 
+import asyncio
 import base64
+from collections.abc import Callable
 
 import pytest
 
-from posthouse.testing.imap import ImapClient, ImapServer
+from posthouse.framework.interfaces.storage import NoSuchMailbox
+from posthouse.modules.endpoint.imap.header_texts import OVERHEAD, HeaderTexts
+from posthouse.testing.imap import PATIENCE, ImapClient, ImapServer
+from posthouse.testing.storage import ROWS, FakeStorage
+from posthouse.wire.imap.search import Place
 
 DAY = 86_400
+CHUNKS = 20  # in which many messages are searched
 ONE = (  # \Seen, received on 1 February 1994
     b"Date: Mon, 7 Feb 1994 23:59:59 -0800\r\n"
     b'From: "Fred Foobar" <foobar@Blurdybloop.example>\r\n'
@@ -80,3 +87,208 @@ async def test_every_key_finds_what_it_means(client: ImapClient, keys: str, expe
     reply = await client.run(f"SEARCH {keys}")
     assert reply.tagged == b"OK SEARCH completed"
     assert reply.untagged == [f"SEARCH {expected}".strip().encode()]
+
+
+@pytest.mark.parametrize(
+    ("keys", "uids"), [("ALL", "1 3 4 5"), ("TEXT afternoon", "1 3"), ("2:3", "3 4"), ("FROM nobody", "")]
+)
+async def test_uid_search_answers_with_uids(client: ImapClient, keys: str, uids: str) -> None:
+    reply = await client.run(f"UID SEARCH {keys}")
+    assert reply.tagged == b"OK UID SEARCH completed"
+    assert reply.untagged == [f"SEARCH {uids}".strip().encode()]
+
+
+async def test_text_in_utf8_is_found_without_regard_to_case(client: ImapClient) -> None:
+    for keys, expected in (
+        ('SUBJECT "gr\u00fc\u00dfe"', b" 2"),
+        ('CHARSET UTF-8 FROM "J\u00dcRGEN M"', b" 2"),
+        ('BODY "stra\u00dfe und k\u00e4se"', b" 2"),
+        ('TEXT "ba\u0308UME"', b" 2"),  # decomposed
+        ('BODY "strasse"', b""),
+        ('SUBJECT "\u65e5"', b""),
+    ):
+        assert (await client.run(f"SEARCH {keys}")).untagged == [b"SEARCH" + expected], keys
+
+
+async def test_a_charset_that_is_not_known_is_refused(client: ImapClient) -> None:
+    reply = await client.run("SEARCH CHARSET ISO-8859-1 TEXT x")
+    assert reply.tagged == b"NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset"
+    assert not reply.untagged
+
+
+async def test_modseq_is_told_with_what_is_found(client: ImapClient, server: ImapServer) -> None:
+    other = await server.login("ann", "INBOX")
+    await other.run("STORE 2 +FLAGS (\\Flagged)")
+    await client.run("ENABLE CONDSTORE")
+    fetched = await client.fetch("FETCH 1:* (MODSEQ)")
+    modseqs = {number: values[values.index("MODSEQ") + 1][0] for number, values in fetched.items()}
+    highest = max(modseqs.values())
+    assert modseqs[2] == highest
+    reply = await client.run(f"SEARCH MODSEQ {highest}")
+    assert reply.untagged == [f"SEARCH 2 (MODSEQ {highest})".encode()]
+    reply = await client.run(f'UID SORT (ARRIVAL) UTF-8 OR 1 MODSEQ "/flags/\\\\flagged" all {highest}')
+    assert reply.untagged == [f"SORT 1 3 (MODSEQ {highest})".encode()]
+    assert (await client.run(f"SEARCH MODSEQ {highest + 1}")).untagged == [b"SEARCH"]
+
+
+async def test_a_search_with_modseq_enables_condstore(client: ImapClient, server: ImapServer) -> None:
+    await client.run("SEARCH MODSEQ 1")
+    other = await server.login("ann", "INBOX")
+    await other.run("STORE 1 +FLAGS (\\Flagged)")
+    news = (await client.run("NOOP")).untagged
+    assert len(news) == 1
+    assert b"MODSEQ (" in news[0]
+
+
+async def test_flags_are_those_of_now_but_messages_those_that_the_client_knows(
+    client: ImapClient, server: ImapServer
+) -> None:
+    other = await server.login("ann", "INBOX")
+    await other.run("STORE 1 -FLAGS (\\Seen)")
+    await server.add("ann", ONE)
+    reply = await client.run("SEARCH UNSEEN")
+    assert reply.untagged == [
+        b"SEARCH 1 2 3 4",
+        b"1 FETCH (FLAGS (\\Recent) UID 1)",
+        b"5 EXISTS",
+        b"5 RECENT",
+    ]
+
+
+async def test_R_114_removals_are_not_told_while_numbers_are_in_use(
+    client: ImapClient, server: ImapServer
+) -> None:
+    other = await server.login("ann", "INBOX")
+    await other.run("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    await other.run("EXPUNGE")
+    for command, answer in (
+        ("SEARCH ALL", b"SEARCH 1 2 3 4"),
+        ("SEARCH TEXT afternoon", b"SEARCH 1"),
+        ("SORT (SIZE) UTF-8 3", b"SORT 3"),
+        ("THREAD ORDEREDSUBJECT UTF-8 1", b"THREAD (1)"),
+    ):
+        told = (await client.run(command)).untagged
+        assert told[0] == answer
+        assert not any(b"EXPUNGE" in line for line in told)
+    told = (await client.run("UID SEARCH ALL")).untagged
+    assert told[0] == b"SEARCH 1 3 4 5"
+    assert b"2 EXPUNGE" in told
+    assert b"4 EXPUNGE" in told
+
+
+async def test_searches_need_a_selected_mailbox(server: ImapServer) -> None:
+    await server.add("ann", ONE)
+    client = await server.login("ann")
+    for command in ("SEARCH ALL", "UID SORT (DATE) UTF-8 ALL", "THREAD ORDEREDSUBJECT UTF-8 ALL"):
+        assert (await client.run(command)).tagged == b"NO No mailbox selected"
+
+
+async def test_an_empty_mailbox_has_nothing(server: ImapServer) -> None:
+    await server.storage.create_account("ann")
+    client = await server.login("ann", "INBOX")
+    for keys in ("ALL", "1", "*", "UID *", "NOT TEXT x", "FROM x"):
+        assert (await client.run(f"SEARCH {keys}")).untagged == [b"SEARCH"]
+    assert (await client.run("SORT (DATE) UTF-8 ALL")).untagged == [b"SORT"]
+    assert (await client.run("THREAD ORDEREDSUBJECT UTF-8 ALL")).untagged == [b"THREAD"]
+
+
+async def test_R_103_a_deep_search_is_bad_and_the_session_goes_on(client: ImapClient) -> None:
+    assert (await client.run("SEARCH " + "(" * 50_000)).tagged.startswith(b"BAD ")
+    assert (await client.run("SEARCH " + "NOT " * 20_000 + "SEEN")).tagged.startswith(b"BAD ")
+    assert (await client.run("SEARCH " + "OR " * 900 + "SEEN " * 900 + "1")).untagged == [b"SEARCH 1"]
+
+
+async def test_R_025_a_message_that_is_damaged_is_not_found(
+    in_memory: ImapServer, memory: FakeStorage
+) -> None:
+    for _ in range(3):
+        await in_memory.add("ann", ONE)
+    messages = memory.accounts["ann"].boxes["INBOX"].messages
+    messages[1].is_broken = True
+    messages[2].cut_at = 20
+    client = await in_memory.login("ann", "INBOX")
+    assert (await client.run("SEARCH TEXT Joe")).untagged == [b"SEARCH 3"]
+    assert (await client.run("SEARCH NOT TEXT nothing")).untagged == [b"SEARCH 3"]
+    assert (await client.run("SEARCH SUBJECT meeting")).untagged == [b"SEARCH 1 2 3"]
+
+
+async def test_a_failing_storage_is_told(in_memory: ImapServer, memory: FakeStorage) -> None:
+    await in_memory.add("ann", ONE)
+    client = await in_memory.login("ann", "INBOX")
+    for call, command in (
+        ("messages", "SEARCH TEXT x"),
+        ("columns", "SORT (DATE) UTF-8 ALL"),
+        ("changes", "SEARCH ALL"),
+    ):
+        memory.failing = {call: NoSuchMailbox()}
+        assert (await client.run(command)).tagged == b"NO No such mailbox"
+
+
+async def test_others_are_served_while_one_searches(in_memory: ImapServer, memory: FakeStorage) -> None:
+    await in_memory.add("ann", ONE)
+    client, other = [await in_memory.login("ann", "INBOX") for _ in range(2)]
+    memory.held["messages"] = asyncio.Event()
+    tag = await client.start("SEARCH TEXT joe")
+    for command in ("NOOP", "SEARCH FROM fred", "FETCH 1 (BODY.PEEK[])"):
+        assert (await other.run(command)).is_ok
+    memory.held["messages"].set()
+    assert (await client.finish(tag)).untagged == [b"SEARCH 1"]
+
+
+async def test_a_client_that_only_listens_hears_what_was_found(in_memory: ImapServer) -> None:
+    await in_memory.add("ann", ONE)
+    client = await in_memory.login("ann", "INBOX")
+    client.send(b"a SEARCH TEXT joe\r\n")
+    client.writer.write_eof()
+    assert [line for line in await client.rest() if line != b"* OK Searching"] == [
+        b"* SEARCH 1",
+        b"a OK SEARCH completed",
+    ]
+
+
+async def test_nothing_is_searched_for_a_client_that_has_left(
+    in_memory: ImapServer, memory: FakeStorage
+) -> None:
+    account = memory.add_account("ann")
+    for _ in range(CHUNKS * ROWS):
+        account.add("INBOX", b"\r\njane")
+    client = await in_memory.login("ann", "INBOX")
+    memory.held["messages"] = asyncio.Event()
+    await client.start("SEARCH TEXT joe")
+    await _until(lambda: "messages" in memory.calls)
+    client.close()
+    memory.held["messages"].set()
+    await _until(lambda: not in_memory.endpoint._sessions)  # nobody else knows when a session has ended
+    assert memory.calls.count("messages") < CHUNKS
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+async def test_header_texts_are_made_once(in_memory: ImapServer, memory: FakeStorage) -> None:
+    await in_memory.add("ann", ONE)
+    client = await in_memory.login("ann", "INBOX")
+    for expected in (1, 1):
+        assert (await client.run("SEARCH FROM fred")).untagged == [b"SEARCH 1"]
+        assert memory.calls.count("columns") == expected
+    await in_memory.add("ann", TWO)
+    await client.run("NOOP")
+    assert (await client.run("SEARCH FROM example")).untagged == [b"SEARCH 1 2"]
+    assert memory.calls.count("columns") == 2
+    await client.run("SEARCH OR FROM jm SUBJECT jm")
+    assert memory.calls.count("columns") == 3
+
+
+def test_header_texts_take_no_more_than_their_room() -> None:
+    known = HeaderTexts(room=2 * (OVERHEAD + 3))
+    for mailbox in (1, 2, 3):
+        known.add(mailbox, Place.FROM, {7: b"abc"})
+        known.of(1, Place.FROM)
+        known.trim()
+    assert [7 in known.of(mailbox, Place.FROM) for mailbox in (1, 2, 3)] == [True, False, True]
+    known.add(4, Place.FROM, dict.fromkeys(range(9), b"abc"))
+    known.trim()
+    assert not known.of(4, Place.FROM)

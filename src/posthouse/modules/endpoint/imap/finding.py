@@ -7,7 +7,7 @@ from columns of the database, from decoded header fields, and from octets; and t
 import asyncio
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import compress
 
 from posthouse.framework.interfaces.storage import BrokenMessage, Column, Columns, StoredMessage
@@ -42,11 +42,13 @@ from posthouse.wire.imap.search import (
 
 STRETCH = 5000  # messages
 
+GoOn = Callable[[], Awaitable[None]]
 
-async def find(selected: Selected, key: Key, known: HeaderTexts, go_on: Callable[[], None]) -> "array[int]":
+
+async def find(selected: Selected, key: Key, known: HeaderTexts, go_on: GoOn) -> "array[int]":
     """The places of the messages that are meant, ascending. Those that are gone, or damaged, may be missing.
 
-    known: texts that need not be made again. go_on: called now and then; what it raises ends the search. Raises StorageError.
+    known: texts that need not be made again. go_on: awaited now and then; what it raises ends the search. Raises StorageError.
     """
     program = _Program(selected, key)
     found = array("L")
@@ -56,7 +58,7 @@ async def find(selected: Selected, key: Key, known: HeaderTexts, go_on: Callable
         found.extend(await stretch.find(go_on))
         known.trim()
         await asyncio.sleep(0)
-        go_on()
+        await go_on()
     return found
 
 
@@ -95,7 +97,7 @@ class _Stretch:
         self._known: dict[Leaf, int] = {}
         self._octets: dict[Leaf, bytes] = {}
 
-    async def find(self, go_on: Callable[[], None]) -> Iterable[int]:
+    async def find(self, go_on: GoOn) -> Iterable[int]:
         """The places of those that are meant."""
         verdict = self._judge()
         if self._program.finders and verdict.yes != verdict.maybe:
@@ -128,7 +130,7 @@ class _Stretch:
         octets = to_octets(verdict.maybe ^ verdict.yes, len(self._places))
         return array(self._uids.typecode, compress(self._uids, octets))
 
-    async def _look_at_columns(self, verdict: Verdict, go_on: Callable[[], None]) -> None:
+    async def _look_at_columns(self, verdict: Verdict, go_on: GoOn) -> None:
         finders = self._program.finders
         marks = {leaf: bytearray(len(self._places)) for leaf in finders}
 
@@ -138,10 +140,10 @@ class _Stretch:
                     marks[leaf][self._at(columns.uids[row])] = 1
 
         async for _ in self._mailbox.columns(self._undecided(verdict), self._program.columns, look):
-            go_on()
+            await go_on()
         self._known |= {leaf: to_marks(octets) for leaf, octets in marks.items()}
 
-    async def _look_at_texts(self, verdict: Verdict, go_on: Callable[[], None]) -> None:
+    async def _look_at_texts(self, verdict: Verdict, go_on: GoOn) -> None:
         known = {leaf.place: self._texts.of(self._mailbox.id, leaf.place) for leaf in self._program.needles}
         undecided = set(self._undecided(verdict))
         missing = sorted({uid for texts in known.values() for uid in undecided - texts.keys()})
@@ -155,12 +157,13 @@ class _Stretch:
         async for made in self._mailbox.columns(missing, ["envelope"], look):
             for place, texts in made:
                 self._texts.add(self._mailbox.id, place, texts)
-            go_on()
+            await go_on()
         for leaf, needle in self._program.needles.items():
-            texts, folded = self._texts.of(self._mailbox.id, leaf.place), needle.folded
-            self._known[leaf] = to_marks(bytes([folded in texts.get(uid, b"") for uid in self._uids]))
+            now_known = self._texts.of(self._mailbox.id, leaf.place)
+            octets = bytes([needle.folded in now_known.get(uid, b"") for uid in self._uids])
+            self._known[leaf] = to_marks(octets)
 
-    async def _look_at_octets(self, verdict: Verdict, go_on: Callable[[], None]) -> int:
+    async def _look_at_octets(self, verdict: Verdict, go_on: GoOn) -> int:
         """The marks of those that are meant."""
         marks = bytearray(len(self._places))
 
@@ -170,7 +173,7 @@ class _Stretch:
                 marks[at] = self._is_meant(Examined(message, at))
 
         async for _ in self._mailbox.messages(self._undecided(verdict), look):
-            go_on()
+            await go_on()
         return to_marks(marks)
 
     def _is_meant(self, message: Examined) -> bool:

@@ -10,10 +10,13 @@ from posthouse.modules.endpoint.imap.finding import find
 from posthouse.modules.endpoint.imap.select import opened
 from posthouse.modules.endpoint.imap.selected import Selected
 from posthouse.net.connection import ConnectionLost
+from posthouse.wire.imap.response import Condition, Status
 from posthouse.wire.imap.search import Key, Search, found_line
 
 if TYPE_CHECKING:
     from posthouse.modules.endpoint.imap.session import Session
+
+_SEARCHING = Status(Condition.OK, "Searching").to_bytes()
 
 
 async def search(session: "Session", request: Search) -> Completion:
@@ -29,16 +32,30 @@ async def search_uids(session: "Session", key: Key) -> "array[int]":
 
     Raises ConnectionLost when nobody waits for them any more, StorageError.
     """
-
-    def go_on() -> None:
-        if session.stream.is_lost:
-            raise ConnectionLost
-
     selected = opened(session)
     await selected.catch_up()  # flags as they are now; the client is told of them with the next updates
     uids = selected.uids
-    places = await find(selected, key, session.service.header_texts, go_on)
+    places = await find(selected, key, session.service.header_texts, _Client(session).is_there)
     return array(uids.typecode, [uids[place] for place in places])
+
+
+class _Client:
+    """Finds out whether a client still waits. One that will send no more may be gone: then an answer that it need not heed tells."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._asked = 0
+        self._next = 1
+
+    async def is_there(self) -> None:
+        """Raises ConnectionLost if not."""
+        self._asked += 1
+        if self._session.stream.has_ended and self._asked >= self._next:
+            self._next = 2 * self._asked
+            self._session.out.write(_SEARCHING)
+            await self._session.out.send()
+        if self._session.stream.is_lost:
+            raise ConnectionLost
 
 
 async def answer(
