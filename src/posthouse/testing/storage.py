@@ -331,6 +331,13 @@ class FakeMailbox:
             raise BrokenMessage
         return FakeContent(message)
 
+    async def contents(self, emails: Sequence[int]) -> "AsyncIterator[FakeContent | None]":
+        for email in emails:
+            try:
+                yield await self.content(email)
+            except BrokenMessage:
+                yield None
+
     async def columns(
         self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
     ) -> AsyncIterator[T]:

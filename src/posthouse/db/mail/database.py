@@ -240,6 +240,20 @@ class MailDatabase:
                 return found, await self._body(found.blob)
         raise Damaged(f"email {email} of account {account} has no body")
 
+    def locations(self, account: int, emails: Sequence[int]) -> dict[int, reads.Location]:
+        """Where these emails of the account are, at most INLINE_ROWS; those that are gone are left out."""
+        return self._readers.now(lambda db: reads.locations(db, account, emails))
+
+    def body_at_hand(self, location: reads.Location) -> bytes | None:
+        """The octets of its blob, if they are soon read; None also for any trouble, of which `locate` will tell."""
+        blob = location.blob
+        if isinstance(blob, OwnFile) or blob.length > INLINE_OCTETS:
+            return None
+        try:
+            return self._blobs.body_now(blob)
+        except (FileNotFoundError, Damaged):
+            return None
+
     async def part(self, own: OwnFile, offset: int, length: int) -> bytes:
         """At most `length` octets of a large file. Raises Damaged, DatabaseError."""
         try:

@@ -91,6 +91,13 @@ _ROW = (
 )
 _ROWS_OF_SPAN = _ROW + " WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid"
 _ROWS_OF_LIST = _ROW + " WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"  # noqa: S608 - constants
+_LOCATION = (
+    "SELECT email.id, email.size, head, parts, segment, offset, length, crc, file, pieces"
+    " FROM email JOIN blob ON blob.id = email.blob"
+)
+_LOCATIONS = _LOCATION.replace(" FROM ", " FROM json_each(?) CROSS JOIN ") + (
+    " WHERE email.id = value AND email.account = ?"
+)
 _CHUNK = 10_000  # rows fetched at a time of a long list
 
 
@@ -241,15 +248,31 @@ def recent(connection: apsw.Connection, number: int, uids: Sequence[int], limit:
 
 def location(connection: apsw.Connection, account: int, email: int) -> Location | None:
     """None if the account has no such email."""
-    rows = _rows(
-        connection,
-        "SELECT email.size, head, parts, segment, offset, length, crc, file, pieces"
-        " FROM email JOIN blob ON blob.id = email.blob WHERE email.id = ? AND email.account = ?",
-        (email, account),
-    )
-    if not rows:
-        return None
-    size, head, parts, segment, offset, length, crc, file, pieces = rows[0]
+    rows = _rows(connection, f"{_LOCATION} WHERE email.id = ? AND email.account = ?", (email, account))
+    return _location(*rows[0][1:]) if rows else None
+
+
+def locations(connection: apsw.Connection, account: int, emails: Sequence[int]) -> dict[int, Location]:
+    """By email; those that the account does not have are left out."""
+    assert len(emails) <= INLINE_ROWS
+    if len(emails) == 1:
+        found = location(connection, account, emails[0])
+        return {} if found is None else {emails[0]: found}
+    rows = _rows(connection, _LOCATIONS, (as_json(emails), account))
+    return {email: _location(*columns) for email, *columns in rows}
+
+
+def _location(
+    size: int,
+    head: bytes,
+    parts: bytes,
+    segment: int,
+    offset: int,
+    length: int,
+    crc: int,
+    file: str | None,
+    pieces: bytes,
+) -> Location:
     blob = Place(segment, offset, length, crc) if file is None else OwnFile(file, length, pieces)
     return Location(size, head, parts, blob)
 

@@ -269,6 +269,10 @@ class Mailbox(Protocol):
         """The octets of a message (`MessageRow.email`). Raises BrokenMessage."""
         ...
 
+    def contents(self, emails: Sequence[int]) -> AsyncIterator[Content | None]:
+        """The same for each of these, in their order; None for one that is damaged. One is held at a time."""
+        ...
+
     async def store(
         self,
         uids: Sequence[int],

@@ -288,13 +288,12 @@ async def test_reading_sets_seen_and_peeking_does_not(client: ImapClient) -> Non
     for item in ("BODY.PEEK[]", "RFC822.HEADER", "BODY.PEEK[TEXT]", "ENVELOPE", "RFC822.SIZE"):
         assert "FLAGS" not in await values(client, 2, item)
     reply = await client.run("FETCH 2 BODY[TEXT]<0.1>")
-    assert reply.untagged == [b"2 FETCH (BODY[TEXT]<0> {1}\r\np)", b"2 FETCH (FLAGS (\\Seen \\Recent $work))"]
+    assert reply.untagged == [b"2 FETCH (BODY[TEXT]<0> {1}\r\np FLAGS (\\Seen \\Recent $work))"]
     reply = await client.run("FETCH 2 BODY[TEXT]<0.1>")
     assert reply.untagged == [b"2 FETCH (BODY[TEXT]<0> {1}\r\np)"]
     reply = await client.run("UID FETCH 3 RFC822.TEXT")
     assert reply.untagged == [
-        b"3 FETCH (RFC822.TEXT {0}\r\n UID 3)",
-        b"3 FETCH (FLAGS (\\Seen \\Recent) UID 3)",
+        b"3 FETCH (RFC822.TEXT {0}\r\n UID 3 FLAGS (\\Seen \\Recent))",
     ]
     assert (await client.run("STATUS INBOX (UNSEEN)")).untagged == [b"STATUS INBOX (UNSEEN 0)"]
 

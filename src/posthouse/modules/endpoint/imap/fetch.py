@@ -4,15 +4,16 @@ Flags and UIDs are in memory, all other attributes in rows of the storage, and o
 FETCH takes the cheapest of these ways that has all it asks for.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence, Set
+from itertools import repeat
 from typing import TYPE_CHECKING
 
-from posthouse.framework.interfaces.storage import SEEN, BrokenMessage, FlagChange, MessageRow
-from posthouse.message.date import format_internal_date
-from posthouse.message.structure import without_extensions
+from posthouse.framework.interfaces.storage import SEEN, BrokenMessage, FlagChange, MessageRow, StorageError
 from posthouse.modules.endpoint.imap.completion import DONE, Completion, refused_by_storage
 from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.modules.endpoint.imap.output import Output
+from posthouse.modules.endpoint.imap.row_text import RowText
 from posthouse.modules.endpoint.imap.sections import MessageWriter
 from posthouse.modules.endpoint.imap.select import opened
 from posthouse.modules.endpoint.imap.selected import LINES, FlagsChange, Places, Selected
@@ -26,7 +27,8 @@ _IN_MEMORY = frozenset({(_FLAGS,), (_UID,), (_FLAGS, _UID), (_UID, _FLAGS)})
 
 _NARROW = frozenset({_FLAGS, _UID, _MODSEQ})
 
-_Value = Callable[[FlagText, int, MessageRow], bytes]
+ROWS_AT_ONCE = 256
+SEEN_AT_ONCE = 32  # messages that become \\Seen before the first of them is sent
 
 
 async def fetch(session: "Session", request: Fetch) -> Completion:
@@ -50,10 +52,11 @@ async def respond(out: Output, selected: Selected, request: Fetch) -> Completion
         await _from_memory(out, selected, found, items)
     elif _NARROW.issuperset(items):
         await _with_modseqs(out, selected, found, items)
-    elif not any(isinstance(item, Section) for item in items):
-        await _from_rows(out, selected, found, items)
     else:
-        return await _Sections(out, selected, items, by_uid=request.by_uid).fetch(found)
+        attributes = [item for item in items if isinstance(item, Attribute)]
+        if len(attributes) < len(items):
+            return await _Sections(out, selected, items).fetch(found)
+        await _from_rows(out, selected, found, attributes)
     return DONE
 
 
@@ -119,82 +122,84 @@ async def _with_modseqs(
         await out.relieve()
 
 
-async def _from_rows(out: Output, selected: Selected, found: Sequence[Places], items: Sequence[Item]) -> None:
-    template = b"* %%d FETCH (%b)\r\n" % b" ".join([b"%b"] * len(items))
-    values = [_VALUES[item] for item in items if isinstance(item, Attribute)]
-    text, flags, at = selected.text, selected.flags, -1
+async def _from_rows(
+    out: Output, selected: Selected, found: Sequence[Places], attributes: Sequence[Attribute]
+) -> None:
+    text = RowText(selected, attributes)
     async for rows in selected.mailbox.rows(selected.uids_at(found)):
-        lines: list[bytes] = []
-        for row in _known(selected, rows):
-            place = selected.place(row.uid, at + 1)
-            assert place is not None
-            at = place
-            lines.append(template % (at + 1, *[value(text, flags[at], row) for value in values]))
-        out.write(b"".join(lines))
-        await out.relieve()
-
-
-_VALUES: dict[Attribute, _Value] = {
-    Attribute.BODY: lambda _, __, row: b"BODY " + without_extensions(row.structure),
-    Attribute.BODYSTRUCTURE: lambda _, __, row: b"BODYSTRUCTURE " + row.structure,
-    Attribute.ENVELOPE: lambda _, __, row: b"ENVELOPE " + row.envelope,
-    Attribute.FLAGS: lambda text, flags, _: b"FLAGS (%b)" % text[flags].encode("ascii"),
-    Attribute.INTERNALDATE: lambda _, __, row: b'INTERNALDATE "%b"' % format_internal_date(row.received),
-    Attribute.MODSEQ: lambda _, __, row: b"MODSEQ (%d)" % row.modseq,
-    Attribute.RFC822_SIZE: lambda _, __, row: b"RFC822.SIZE %d" % row.size,
-    Attribute.UID: lambda _, __, row: b"UID %d" % row.uid,
-}
-
-
-def _known(selected: Selected, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
-    """Rows with no modseq beyond what the client knows: see `Selected.modseqs`."""
-    top = selected.modseq
-    return [row if row.modseq <= top else row._replace(modseq=top) for row in rows]
+        if rows:
+            out.write(text.lines(selected.places_of([row.uid for row in rows]), rows))
+            await out.relieve()
 
 
 class _Sections:
     """A FETCH that needs the octets of messages."""
 
-    def __init__(self, out: Output, selected: Selected, items: Sequence[Item], *, by_uid: bool) -> None:
+    def __init__(self, out: Output, selected: Selected, items: Sequence[Item]) -> None:
         self._out = out
         self._selected = selected
         self._items = items
-        self._by_uid = by_uid
         peeks = all(item.is_peek for item in items if isinstance(item, Section))
         self._sets_seen = not peeks and not selected.read_only
-        self._seen: list[int] = []  # UIDs
         self._broken: BrokenMessage | None = None
 
     async def fetch(self, found: Sequence[Places]) -> Completion:
         """All messages that can be read; the tagged response is NO if one could not (R-025)."""
-        at = -1
-        async for rows in self._selected.mailbox.rows(self._selected.uids_at(found)):
-            for row in _known(self._selected, rows):
-                place = self._selected.place(row.uid, at + 1)
-                assert place is not None
-                at = place
-                await self._message(at, row)
-            await self._set_seen()
+        step = SEEN_AT_ONCE if self._sets_seen else ROWS_AT_ONCE
+        for places in found:
+            for start in range(places.start, places.stop, step):
+                await self._some(range(start, min(start + step, places.stop)))
         return DONE if self._broken is None else refused_by_storage(self._broken)
 
-    async def _message(self, at: int, row: MessageRow) -> None:
-        flags = self._selected.flags[at]
+    async def _some(self, places: Places) -> None:
+        """What is read becomes \\Seen, and the response says so (RFC 3501 §6.4.5, §7.4.2); what is not sent does not stay so."""
+        marked = await self._mark_seen(places) if self._sets_seen else set()
+        told = frozenset(marked)
         try:
-            writer = MessageWriter(await self._selected.mailbox.content(row.email), self._out)
-            await writer.write(at + 1, [self._value(item, flags, row) for item in self._items])
-        except BrokenMessage as err:
-            self._broken = err
-            return
-        if self._sets_seen and not flags & SEEN:
-            self._seen.append(row.uid)
-        await self._out.relieve()
+            async for rows in self._selected.mailbox.rows(self._selected.uids_at([places])):
+                if rows:
+                    await self._write(rows, told, marked)
+        finally:
+            if marked:
+                with contextlib.suppress(StorageError):
+                    await self._store(marked, FlagChange.REMOVE)
 
-    def _value(self, item: Item, flags: int, row: MessageRow) -> bytes | Section:
-        return item if isinstance(item, Section) else _VALUES[item](self._selected.text, flags, row)
+    async def _mark_seen(self, places: Places) -> set[int]:
+        """Gives the UIDs of those that were not. None where nothing can be stored: mail is read all the same."""
+        uids, flags = self._selected.uids, self._selected.flags
+        new = [uids[at] for at in places if not flags[at] & SEEN]
+        if not new:
+            return set()
+        try:
+            await self._store(new, FlagChange.ADD)
+        except StorageError:
+            return set()
+        return set(new)
 
-    async def _set_seen(self) -> None:
-        """What was read is \\Seen, and the client hears it (RFC 3501 §6.4.5)."""
-        if self._seen:
-            uids, self._seen = self._seen, []
-            done = await self._selected.store(uids, FlagsChange(FlagChange.ADD, SEEN), silent=False)
-            await self._out.write_all(await self._selected.flag_lines(done.places, with_uid=self._by_uid))
+    async def _store(self, uids: Iterable[int], change: FlagChange) -> None:
+        await self._selected.store(sorted(uids), FlagsChange(change, SEEN), silent=False)
+
+    async def _write(self, rows: Sequence[MessageRow], told: Set[int], marked: set[int]) -> None:
+        """Write a response for each row; told: with flags, whatever was asked for. Takes from `marked` what was sent."""
+        selected, out = self._selected, self._out
+        places = selected.places_of([row.uid for row in rows])
+        attributes = [item for item in self._items if isinstance(item, Attribute)]
+        tells = bool(told) and _FLAGS not in attributes
+        columns = iter(RowText(selected, [*attributes, _FLAGS] if tells else attributes).values(places, rows))
+        values = [
+            repeat(item, len(rows)) if isinstance(item, Section) else next(columns) for item in self._items
+        ]
+        flags = next(columns) if tells else []
+        contents = selected.mailbox.contents([row.email for row in rows])
+        for number, (at, row, *parts) in enumerate(zip(places, rows, *values, strict=True)):
+            content = await anext(contents)
+            try:
+                if content is None:
+                    raise BrokenMessage
+                writer = MessageWriter(content, out)
+                await writer.write(at + 1, [*parts, flags[number]] if tells and row.uid in told else parts)
+            except BrokenMessage as err:
+                self._broken = err
+                continue
+            marked.discard(row.uid)
+            await out.relieve()

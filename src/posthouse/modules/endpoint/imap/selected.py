@@ -98,6 +98,14 @@ class Selected:
         at = bisect_left(uids, uid)
         return at if at < len(uids) and uids[at] == uid else None
 
+    def places_of(self, uids: Sequence[int]) -> Sequence[int]:
+        """Where messages that the client knows stand. uids: ascending, at least one."""
+        known = self.uids
+        at = bisect_left(known, uids[0])
+        if known[at : at + len(uids)].tolist() == uids:
+            return range(at, at + len(uids))
+        return [bisect_left(known, uid) for uid in uids]
+
     def deleted(self, among: SequenceSet | None = None) -> list[int]:
         """The UIDs of messages that are \\Deleted, also of those that the client is yet to be told of. among: of these UIDs."""
         uids = [uid for uid, flags in zip(self.uids, self.flags, strict=True) if flags & DELETED]

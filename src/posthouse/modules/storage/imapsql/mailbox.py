@@ -80,7 +80,7 @@ class OpenMailbox:
                 await asyncio.sleep(0)
             with told_to_clients(self._log):
                 found = self._db.rows(self.id, uids[at : at + INLINE_ROWS])
-            yield [MessageRow._make(row) for row in found]
+            yield list(map(MessageRow._make, found))
 
     def columns(
         self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
@@ -96,6 +96,9 @@ class OpenMailbox:
 
     async def content(self, email: int) -> Content:
         return await content.load(self._db, self._log, self._account, email)
+
+    def contents(self, emails: Sequence[int]) -> AsyncIterator[Content | None]:
+        return content.load_all(self._db, self._log, self._account, emails)
 
     async def store(
         self,
