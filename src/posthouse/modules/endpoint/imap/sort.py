@@ -56,11 +56,16 @@ def subject_keys(columns: Columns) -> list[bytes]:
 
 
 def _addresses(field: str) -> Callable[[Columns], Iterable[bytes]]:
-    def keys(columns: Columns) -> Iterable[bytes]:
-        for envelope in columns.envelope:
-            yield address_key(getattr(fields_of(envelope), field))
+    return lambda columns: [
+        _address_key(getattr(fields_of(envelope), field)) for envelope in columns.envelope
+    ]
 
-    return keys
+
+def _address_key(field: bytes) -> bytes:
+    try:
+        return address_key(field)
+    except ValueError:  # damaged: there is no address in it
+        return b""
 
 
 _ENVELOPE: Sequence[Column] = ("envelope",)
