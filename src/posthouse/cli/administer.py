@@ -64,6 +64,16 @@ def opened(options: Options, block: str, role: type[T]) -> Iterator[tuple[T, Wai
 
 
 @contextmanager
+def read_only(options: Options, block: str, role: type[T]) -> Iterator[T]:
+    """A block of the configuration as a `role`, for what only reads: it is not started. Raises Failure."""
+    config_file.require(options)
+    with _failures():
+        from posthouse.app.admin import read_block
+
+        yield read_block(options, block, role)
+
+
+@contextmanager
 def _failures() -> Iterator[None]:
     """What may go wrong with a block, as what the operator is told."""
     from posthouse.app.admin import BlockError

@@ -14,6 +14,7 @@ import click
 
 from posthouse.app.options import SMTP_PORT, Options, defaults_for
 from posthouse.cli import (
+    check,
     completion,
     creds,
     hash,  # noqa: A004 - named as the command is
@@ -103,6 +104,7 @@ def _root(program: str, *, debug_build: bool) -> Group:
             hash.hash,
             creds.creds,
             imap_acct.imap_acct,
+            check.check,
             imap_mboxes.imap_mboxes,
             imap_msgs.imap_msgs,
             help_command,

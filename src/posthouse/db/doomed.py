@@ -1,8 +1,13 @@
-"""Files that nothing points to any more: unlinked for good, then forgotten."""
+"""Files that nothing points to any more: unlinked for good, then forgotten.
+
+A file is unlinked after the commit that made it useless, by anybody: its row stays until it is gone for good, so a crash
+in between leaves no garbage.
+"""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -11,9 +16,15 @@ import apsw
 from posthouse.db.blobs import large_path, segment_path
 from posthouse.db.files import Files
 from posthouse.db.lease import BACKUP, is_held
+from posthouse.db.readers import Readers
 from posthouse.db.units import Executors, Unit, Work
 
 AT_ONCE: Final = 64  # files
+
+# Files that no blob or segment points to any more, yet to be unlinked. As in `blob`, segment 0 is for large files.
+DOOMED_SCHEMA: Final = """
+CREATE TABLE doomed(segment INTEGER NOT NULL, file TEXT NOT NULL, PRIMARY KEY(segment, file)) STRICT, WITHOUT ROWID;
+"""
 
 
 class Doomed(NamedTuple):
@@ -63,6 +74,15 @@ def unlink(found: Sequence[Doomed], folder: Path, files: Files) -> None:
     for parent in {path.parent for path in paths}:
         with contextlib.suppress(FileNotFoundError):
             files.fsync_folder(parent)
+
+
+async def remove_doomed(
+    readers: Readers, run: Callable[[Unit[Any]], Awaitable[Any]], folder: Path, files: Files, now: int
+) -> None:
+    """Remove all files that can go. Raises DatabaseError."""
+    while found := await readers.in_thread(partial(doomed, now=now)):
+        await readers.call(partial(unlink, found, folder, files))
+        await run(ForgetFiles(found))
 
 
 DOOMED_EXECUTORS: Final[Executors] = {ForgetFiles: forget_files}

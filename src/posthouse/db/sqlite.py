@@ -83,9 +83,7 @@ def check(path: Path, schema: Schema, files: Files) -> None:
     try:
         connection = connect(path, files, busy_timeout=BUSY_TIMEOUT)
         try:
-            version = connection.pragma("user_version")
-            if version != schema.version:
-                raise _other_version(path, version, schema)
+            require_version(connection, path, schema)
             if path.stat().st_size <= CHECKED_AT_START:
                 found = connection.execute("PRAGMA quick_check(1)").get
                 if found != "ok":
@@ -94,6 +92,13 @@ def check(path: Path, schema: Schema, files: Files) -> None:
             connection.close()
     except apsw.Error as err:
         raise _failure(path, err) from err
+
+
+def require_version(connection: apsw.Connection, path: Path, schema: Schema) -> None:
+    """Raise Refused for a database of another version."""
+    version = connection.pragma("user_version")
+    if version != schema.version:
+        raise _other_version(path, version, schema)
 
 
 def _make_private(path: Path, files: Files) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from posthouse.db import bloblog
 from posthouse.db.blobs import OwnFile
+from posthouse.db.mail import upkeep
 from posthouse.db.mail.database import MailDatabase
 from posthouse.db.mail.units import (
     DELETED,
@@ -112,8 +113,14 @@ class Store:
         return sorted(path.name for path in (self.folder / "large").glob("*/*"))
 
 
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clocks are advanced in the middle of a step."""
+    monkeypatch.setattr(upkeep, "REST", 0.0)
+
+
 @pytest.fixture
-def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bloblog, "SEGMENT_MAX", SEGMENT)
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
-from posthouse.db.blobrefs import Freed, release
 from posthouse.db.mail import uidset
+from posthouse.db.mail.blobrefs import Freed, release
 from posthouse.db.mail.selection import as_json
 from posthouse.db.units import Executors, Unit, Work
 
@@ -134,13 +134,11 @@ def remove_emails(work: Work, ids: Sequence[int]) -> tuple[int, Freed]:
     gone = {row[0]: row for row in rows}  # an email may have been named twice
     work.execute("DELETE FROM email WHERE id IN (SELECT value FROM json_each(?))", (as_json(list(gone)),))
     used: Counter[int] = Counter()
-    references: Counter[int] = Counter()
-    for _, account, blob, size in gone.values():
+    for _, account, _, size in gone.values():
         used[account] += size
-        references[blob] += 1
     for account, octets in used.items():
         work.execute("UPDATE account SET used = used - ? WHERE id = ?", (octets, account))
-    return len(gone), release(work, references)
+    return len(gone), release(work, {row[2] for row in gone.values()})
 
 
 def prune_journal(work: Work, unit: PruneJournal, _blob: Any) -> bool:

@@ -7,6 +7,7 @@ from posthouse.db.doomed import DOOMED_EXECUTORS
 from posthouse.db.lease import LEASE_EXECUTORS
 from posthouse.db.mail import accounts, copy, deliver, expunge, flags, mailboxes, units
 from posthouse.db.mail.collect import COLLECT_EXECUTORS
+from posthouse.db.mail.repair import REPAIR_EXECUTORS
 from posthouse.db.units import Executors
 
 EXECUTORS: Final[Executors] = {
@@ -28,4 +29,5 @@ EXECUTORS: Final[Executors] = {
     **COMPACT_EXECUTORS,
     **DOOMED_EXECUTORS,
     **COLLECT_EXECUTORS,
+    **REPAIR_EXECUTORS,
 }

@@ -97,5 +97,5 @@ def remove_messages(work: Work, account: int, modseq: int, mailbox: int, found: 
         "UPDATE mailbox SET modseq = ?, total = total - ?, unseen = unseen - ?, recent = recent - ? WHERE id = ?",
         (modseq, len(rows), unseen, recent, mailbox),
     )
-    emails = sorted(email for _, _, email in rows)
+    emails = sorted({email for _, _, email in rows})
     journal.write(work, account, modseq, mailbox, journal.EXPUNGED, uids, emails)

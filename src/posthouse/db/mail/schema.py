@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from posthouse.db.blobrefs import DOOMED_SCHEMA
 from posthouse.db.blobs import BLOBS_SCHEMA
 from posthouse.db.connection import COUNTERS_SCHEMA
+from posthouse.db.doomed import DOOMED_SCHEMA
 from posthouse.db.lease import LEASE_SCHEMA
 from posthouse.db.sqlite import Schema
 

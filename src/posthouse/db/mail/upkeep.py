@@ -32,6 +32,7 @@ from posthouse.db.units import Unit
 
 INTERVAL: Final = 60.0  # seconds between looks; what was removed stays readable for one of them at least
 REST: Final = 3.0  # times as long as a step took; so at most a quarter of the writer's time is ours
+REST_MAX: Final = 1.0  # seconds
 
 R = TypeVar("R")
 
@@ -184,9 +185,7 @@ class Upkeep:
 
     async def _unlink(self) -> None:
         now = int(self._clock.time())
-        while found := await self._readers.in_thread(partial(doomed.doomed, now=now)):
-            await self._readers.call(partial(doomed.unlink, found, self._folder, self._files))
-            await self._step(doomed.ForgetFiles(found))
+        await doomed.remove_doomed(self._readers, self._step, self._folder, self._files, now)
 
     async def _step(self, unit: Unit[R]) -> R:
         """One unit, and a rest that leaves most of the writer's time to others. Raises LeaseLost, DatabaseError."""
@@ -194,7 +193,7 @@ class Upkeep:
             raise LeaseLost
         begun = self._clock.monotonic()
         result: R = await self._run_unit(unit)
-        await asyncio.sleep((self._clock.monotonic() - begun) * REST)
+        await asyncio.sleep(min((self._clock.monotonic() - begun) * REST, REST_MAX))
         return result
 
     async def _take(self) -> bool:

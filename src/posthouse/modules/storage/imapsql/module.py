@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -32,7 +32,7 @@ from posthouse.framework.config.values import (
 from posthouse.framework.interfaces.auth import InvalidCredentials
 from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.module import Context, Module
-from posthouse.framework.interfaces.storage import StorageError
+from posthouse.framework.interfaces.storage import Fault, StorageError
 from posthouse.framework.interfaces.table import Table
 from posthouse.framework.normalize import Normalization
 from posthouse.modules.storage.imapsql.account import MailAccount
@@ -221,6 +221,18 @@ class ImapSql(Module):
     async def set_append_limit(self, name: str, limit: int | None) -> None:
         with told_to_clients(self._log), _no_account(name):
             await self._db.run(units.SetAppendLimit(name.lower(), limit))
+
+    # CheckedStorage
+
+    def check(self) -> Iterator[Fault]:
+        with _told_to_operators():
+            for found in self._db.check():
+                yield Fault(found.what, found.repair if found.unit else "")
+
+    async def repair(self) -> AsyncIterator[Fault]:
+        with _told_to_operators():
+            async for found in self._db.repair(self._context.world.clock):
+                yield Fault(found.what, found.repair if found.unit else "")
 
     # Target
 
