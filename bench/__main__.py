@@ -59,13 +59,22 @@ class Subject:
 
 @contextmanager
 def ourselves(base: Path) -> Iterator[Subject]:
-    server = Server(base, CONFIGURATION, log=str(base / "mail.log") + ",stderr")
+    """A server of this version that logs to a file, as one in production does."""
+    server = Server(base, CONFIGURATION)
     for number in range(USERS):
         assert server.command("imap-acct", "create", f"user{number}@{DOMAIN}").returncode == 0
+    log = base / "mail.log"
     began = time.perf_counter()
-    with server:
-        print(f"started in {time.perf_counter() - began:.2f} s; idle {memory(server.pid):.0f} MiB (PSS)")
-        yield Subject("posthouse", server.ports["smtp"], server.ports["smtps"], server.pid)
+    command = [sys.executable, "-m", "posthouse", "-config", str(server.config), "run", "-log", str(log)]
+    with subprocess.Popen(command) as process:
+        try:
+            while not log.exists() or "server started" not in log.read_text():
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.01)
+            print(f"started in {time.perf_counter() - began:.2f} s; idle {memory(process.pid):.0f} MiB (PSS)")
+            yield Subject("posthouse", server.ports["smtp"], server.ports["smtps"], process.pid)
+        finally:
+            process.terminate()
 
 
 @contextmanager
