@@ -188,7 +188,9 @@ def test_unknown_modules(configure: Configure, text: str, error: str, hint: str)
 
 
 def test_a_directive_without_a_module(configure: Configure) -> None:
-    with pytest.raises(ConfigError, match=r"^use:1: a module is expected here, of the kind maker: its name, or &NAME"):
+    with pytest.raises(
+        ConfigError, match=r"^use:1: a module is expected here, of the kind maker: its name, or &NAME"
+    ):
         configure().resolve("{\n text a\n}")
 
 

@@ -107,6 +107,7 @@ def fuzz_header_fields(data: bytes) -> None:
 
 def fuzz_inflate(data: bytes) -> None:
     """Whatever it is, it becomes at most so much; what was deflated comes back."""
+    text = b""
     for wire in (data, Deflater().deflate(data)):
         inflater, text = Inflater(), b""
         inflater.feed(wire)
