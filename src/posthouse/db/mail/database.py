@@ -159,6 +159,10 @@ class MailDatabase:
         """Raises NoSuchMailbox."""
         return self._readers.now(lambda db: reads.mailbox_named(db, account, name))
 
+    def mailbox(self, number: int) -> reads.MailboxRow:
+        """By its id. Raises NoSuchMailbox."""
+        return self._readers.now(lambda db: reads.mailbox(db, number))
+
     async def contents(self, mailbox: int) -> reads.Contents:
         """A mailbox at one moment. Raises NoSuchMailbox."""
         return await self._read(lambda db, limit: reads.contents(db, mailbox, limit))

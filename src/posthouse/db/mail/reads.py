@@ -89,8 +89,9 @@ _ROW = (
     "SELECT uid, flags, modseq, received, size, envelope, structure, email"
     " FROM message CROSS JOIN email ON email.id = message.email"
 )
-_ROWS_OF_SPAN = _ROW + " WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid"
-_ROWS_OF_LIST = _ROW + " WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"  # noqa: S608 - constants
+_OF_MAILBOX = " WHERE mailbox = (SELECT id FROM mailbox WHERE id = ? AND NOT removed)"
+_ROWS_OF_SPAN = _ROW + _OF_MAILBOX + " AND uid BETWEEN ? AND ? ORDER BY uid"
+_ROWS_OF_LIST = _ROW + _OF_MAILBOX + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"  # noqa: S608 - constants
 _LOCATION = (
     "SELECT email.id, email.size, head, parts, segment, offset, length, crc, file, pieces"
     " FROM email JOIN blob ON blob.id = email.blob"
@@ -202,7 +203,6 @@ def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[
     Raises NoSuchMailbox.
     """
     assert 0 < len(uids) <= INLINE_ROWS
-    mailbox(connection, number)
     if not is_dense(uids):
         found = _rows(connection, _ROWS_OF_LIST, (number, as_json(uids)))
     else:
@@ -210,6 +210,8 @@ def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[
         if len(uids) < uids[-1] - uids[0] + 1:
             wanted = set(uids)
             found = [row for row in found if row[0] in wanted]
+    if not found:
+        mailbox(connection, number)
     return found
 
 

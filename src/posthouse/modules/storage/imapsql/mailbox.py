@@ -57,15 +57,23 @@ class OpenMailbox:
         self._log = log
         self._clock = clock
         self._sticky_below = row.uidnext if recent_stays else 0
+        self._keywords: tuple[str, ...] | None = (
+            None  # as they were when something was last read or stored here
+        )
 
     async def snapshot(self) -> Snapshot:
         with told_to_clients(self._log):
             found = await self._db.contents(self.id)
+        self._keywords = found.keywords
         return Snapshot(*found)
 
     async def changes(self, since: int) -> Changes:
         with told_to_clients(self._log):
+            row = self._db.mailbox(self.id)
+            if row.modseq <= since and self._keywords is not None:  # after most commands
+                return Changes(row.modseq, row.uidnext, [], [], [], self._keywords)
             found = await self._db.difference(self.id, since)
+        self._keywords = found.keywords
         return Changes(*found)
 
     async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
@@ -119,6 +127,7 @@ class OpenMailbox:
                 done = await self._db.run(
                     units.StoreFlags(self.id, step, mode, system, words, unchanged_since)
                 )
+                self._keywords = done.keywords
                 flags += done.flags
                 modified += done.modified
                 since, modseq = since if done.before == modseq else done.before, done.modseq
