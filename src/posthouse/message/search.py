@@ -69,7 +69,18 @@ class SearchedMessage:
 
     def header_has(self, name: bytes, needle: Needle) -> bool:
         """Whether a field of this name, in the header of the message, has it: SEARCH HEADER."""
-        return any(needle.is_in(decode_words(value)) for value in self._values(name))
+        return any(needle.is_in(decode_words(value)) for value in self.header_values(name))
+
+    def header_values(self, name: bytes) -> Iterator[bytes]:
+        """What stands after the colon in the fields of this name, from the top, folded as it is."""
+        block = b"\n" + header_of(self._data, self._parts[0])
+        capitals, wanted = block.upper(), b"\n" + name.upper()
+        at = capitals.find(wanted)
+        while at >= 0:
+            field = _REST_OF_FIELD.match(block, at + len(wanted))
+            if field:
+                yield field[1].strip(b" \t\r")
+            at = capitals.find(wanted, at + len(wanted))
 
     def _headers_have(self, needle: Needle) -> bool:
         headers = [header_of(self._data, part) for part in self._parts]
@@ -87,17 +98,6 @@ class SearchedMessage:
         """The texts, each in chunks: a small one is one chunk."""
         for part, reading in text_parts(self._data, self._parts):
             yield map(fold, part_text(self._data, part, reading))
-
-    def _values(self, name: bytes) -> Iterator[bytes]:
-        """What stands after the colon in the fields of this name, from the top, folded as it is."""
-        block = b"\n" + header_of(self._data, self._parts[0])
-        capitals, wanted = block.upper(), b"\n" + name.upper()
-        at = capitals.find(wanted)
-        while at >= 0:
-            field = _REST_OF_FIELD.match(block, at + len(wanted))
-            if field:
-                yield field[1].strip(b" \t\r")
-            at = capitals.find(wanted, at + len(wanted))
 
 
 def _is_in_chunks(folded: bytes, chunks: Iterable[bytes]) -> bool:

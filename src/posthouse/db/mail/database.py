@@ -31,7 +31,7 @@ from posthouse.db.units import Unit
 from posthouse.db.writer import Writer, WriterOptions
 
 INLINE_OCTETS: Final = 65_536  # of a body, read and checked on the event loop if the system has it in memory
-SCANS: Final = 2  # long reads at a time: one computes, another waits for the disk
+SCANS: Final = 1  # long reads at a time: they compute, and the event loop needs its turn
 LOOKUPS: Final = 3  # times that a body is looked for: its segment may be given up while we read
 
 R = TypeVar("R")

@@ -15,7 +15,7 @@ from posthouse.db.mail.reads import mailbox
 from posthouse.db.mail.selection import as_json, is_dense
 
 COLUMNS_ROWS: Final = 2_500  # rows of a chunk of columns: some milliseconds
-MESSAGES: Final = 128  # messages of a chunk, looked up at a time
+MESSAGES: Final = 64  # messages of a chunk, looked up at a time
 MESSAGES_OCTETS: Final = 1_048_576  # octets of a chunk of messages, from which on it takes no more
 LOOKUPS: Final = 3  # times that a body is looked for again
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from posthouse.framework.interfaces.storage import NoSuchMailbox
-from posthouse.modules.endpoint.imap.header_texts import OVERHEAD, HeaderTexts
+from posthouse.modules.endpoint.imap.derived import OVERHEAD, Derived
 from posthouse.testing.imap import PATIENCE, ImapClient, ImapServer
 from posthouse.testing.storage import ROWS, FakeStorage
-from posthouse.wire.imap.search import Place
 
 DAY = 86_400
 CHUNKS = 20  # in which many messages are searched
@@ -268,27 +267,31 @@ async def _until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def test_header_texts_are_made_once(in_memory: ImapServer, memory: FakeStorage) -> None:
+async def test_what_was_made_of_messages_is_made_once(in_memory: ImapServer, memory: FakeStorage) -> None:
     await in_memory.add("ann", ONE)
     client = await in_memory.login("ann", "INBOX")
-    for expected in (1, 1):
-        assert (await client.run("SEARCH FROM fred")).untagged == [b"SEARCH 1"]
-        assert memory.calls.count("columns") == expected
+    for _ in range(2):
+        assert (await client.run("SEARCH FROM fred HEADER x-odd twice")).untagged == [b"SEARCH 1"]
+        assert (await client.run("SORT (SUBJECT FROM) UTF-8 1")).untagged == [b"SORT 1"]
+        assert [memory.calls.count(name) for name in ("columns", "messages")] == [2, 1]
     await in_memory.add("ann", TWO)
     await client.run("NOOP")
     assert (await client.run("SEARCH FROM example")).untagged == [b"SEARCH 1 2"]
-    assert memory.calls.count("columns") == 2
-    await client.run("SEARCH OR FROM jm SUBJECT jm")
     assert memory.calls.count("columns") == 3
+    await client.run("SEARCH OR FROM jm SUBJECT jm")
+    assert memory.calls.count("columns") == 4
 
 
-def test_header_texts_take_no_more_than_their_room() -> None:
-    known = HeaderTexts(room=2 * (OVERHEAD + 3))
+def test_what_is_kept_takes_no_more_than_its_room() -> None:
+    derived = Derived(room=2 * (OVERHEAD + 3))
     for mailbox in (1, 2, 3):
-        known.add(mailbox, Place.FROM, {7: b"abc"})
-        known.of(1, Place.FROM)
-        known.trim()
-    assert [7 in known.of(mailbox, Place.FROM) for mailbox in (1, 2, 3)] == [True, False, True]
-    known.add(4, Place.FROM, dict.fromkeys(range(9), b"abc"))
-    known.trim()
-    assert not known.of(4, Place.FROM)
+        derived.add(derived.of(mailbox, "x"), {7: b"abc"})
+        derived.of(1, "x")
+        derived.trim()
+    assert [7 in derived.of(mailbox, "x").values for mailbox in (1, 2, 3)] == [True, False, True]
+    held = derived.of(4, "x")
+    for _ in range(2):
+        derived.add(held, dict.fromkeys(range(9), 1))
+        derived.trim()
+    assert len(held.values) == 9
+    assert not derived.of(4, "x").values

@@ -7,12 +7,13 @@ from columns of the database, from decoded header fields, and from octets; and t
 import asyncio
 from array import array
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 
 from posthouse.framework.interfaces.storage import BrokenMessage, Column, Columns, StoredMessage
 from posthouse.message.search import Needle
-from posthouse.modules.endpoint.imap.header_texts import HeaderTexts, texts_of
+from posthouse.modules.endpoint.imap.derived import Derived, GoOn, Values, from_columns, from_headers
+from posthouse.modules.endpoint.imap.header_texts import MAKERS
 from posthouse.modules.endpoint.imap.in_columns import Finder, column, finder
 from posthouse.modules.endpoint.imap.in_octets import Examined, Test, is_meant, tester
 from posthouse.modules.endpoint.imap.marks import (
@@ -37,38 +38,36 @@ from posthouse.wire.imap.search import (
     Key,
     Leaf,
     Not,
-    Place,
 )
 
 STRETCH = 5000  # messages
 
-GoOn = Callable[[], Awaitable[None]]
 
-
-async def find(selected: Selected, key: Key, known: HeaderTexts, go_on: GoOn) -> "array[int]":
+async def find(selected: Selected, key: Key, derived: Derived, go_on: GoOn) -> "array[int]":
     """The places of the messages that are meant, ascending. Those that are gone, or damaged, may be missing.
 
-    known: texts that need not be made again. go_on: awaited now and then; what it raises ends the search. Raises StorageError.
+    derived: what need not be made again. go_on: awaited now and then; what it raises ends the search. Raises StorageError.
     """
     program = _Program(selected, key)
     found = array("L")
     count = len(selected.uids)
     for start in range(0, count, STRETCH):
-        stretch = _Stretch(program, selected, known, range(start, min(start + STRETCH, count)))
+        stretch = _Stretch(program, selected, derived, range(start, min(start + STRETCH, count)))
         found.extend(await stretch.find(go_on))
-        known.trim()
+        derived.trim()
         await asyncio.sleep(0)
         await go_on()
     return found
 
 
 class _Program:
-    """A key made ready to be asked about many messages. Each of its leaves is in one of the four."""
+    """A key made ready to be asked about many messages. Each of its leaves is in one of the five."""
 
     def __init__(self, selected: Selected, key: Key) -> None:
         self.key = _cheapest_first(key)
         self.markers: dict[Leaf, Marker] = {}
-        self.needles: dict[InEnvelope, Needle] = {}
+        self.in_envelope: dict[InEnvelope, Needle] = {}
+        self.in_header: dict[InHeader, Needle] = {}
         self.finders: dict[Leaf, Finder] = {}
         self.tests: dict[Leaf, Test] = {}
         columns: set[Column] = set()
@@ -76,8 +75,10 @@ class _Program:
             if isinstance(leaf, Among | HasFlag):
                 self.markers[leaf] = marker(leaf, selected)
             elif isinstance(leaf, InEnvelope):
-                self.needles[leaf] = Needle(leaf.text)
-            elif isinstance(leaf, InHeader | InBody | InText):
+                self.in_envelope[leaf] = Needle(leaf.text)
+            elif isinstance(leaf, InHeader):
+                self.in_header[leaf] = Needle(leaf.text)
+            elif isinstance(leaf, InBody | InText):
                 self.tests[leaf] = tester(leaf)
             else:
                 self.finders[leaf] = finder(leaf)
@@ -88,9 +89,9 @@ class _Program:
 class _Stretch:
     """Messages that are judged together. All marks are of them."""
 
-    def __init__(self, program: _Program, selected: Selected, texts: HeaderTexts, places: Places) -> None:
+    def __init__(self, program: _Program, selected: Selected, derived: Derived, places: Places) -> None:
         self._program = program
-        self._texts = texts
+        self._derived = derived
         self._mailbox = selected.mailbox
         self._places = places
         self._uids = selected.uids[places.start : places.stop]
@@ -103,8 +104,11 @@ class _Stretch:
         if self._program.finders and verdict.yes != verdict.maybe:
             await self._look_at_columns(verdict, go_on)
             verdict = self._judge_anew(verdict)
-        if self._program.needles and verdict.yes != verdict.maybe:
-            await self._look_at_texts(verdict, go_on)
+        if self._program.in_envelope and verdict.yes != verdict.maybe:
+            await self._look_at_envelopes(verdict, go_on)
+            verdict = self._judge_anew(verdict)
+        if self._program.in_header and verdict.yes != verdict.maybe:
+            await self._look_at_headers(verdict, go_on)
             verdict = self._judge_anew(verdict)
         yes = verdict.yes
         if verdict.yes != verdict.maybe:
@@ -143,25 +147,29 @@ class _Stretch:
             await go_on()
         self._known |= {leaf: to_marks(octets) for leaf, octets in marks.items()}
 
-    async def _look_at_texts(self, verdict: Verdict, go_on: GoOn) -> None:
-        known = {leaf.place: self._texts.of(self._mailbox.id, leaf.place) for leaf in self._program.needles}
-        undecided = set(self._undecided(verdict))
-        missing = sorted({uid for texts in known.values() for uid in undecided - texts.keys()})
+    async def _look_at_envelopes(self, verdict: Verdict, go_on: GoOn) -> None:
+        makers = {leaf.place: MAKERS[leaf.place] for leaf in self._program.in_envelope}
+        undecided = self._undecided(verdict)
+        texts = await from_columns(self._mailbox, self._derived, undecided, makers, go_on)
+        for leaf, needle in self._program.in_envelope.items():
+            self._mark(leaf, needle, texts[leaf.place])
 
-        def look(columns: Columns) -> list[tuple[Place, dict[int, bytes]]]:
-            return [
-                (place, dict(zip(columns.uids, texts_of(place, columns.envelope), strict=True)))
-                for place in known
-            ]
+    async def _look_at_headers(self, verdict: Verdict, go_on: GoOn) -> None:
+        names = {leaf.name.upper() for leaf in self._program.in_header}
+        undecided = self._undecided(verdict)
+        texts = await from_headers(self._mailbox, self._derived, undecided, names, go_on)
+        for leaf, needle in self._program.in_header.items():
+            self._mark(leaf, needle, texts[leaf.name.upper()])
 
-        async for made in self._mailbox.columns(missing, ["envelope"], look):
-            for place, texts in made:
-                self._texts.add(self._mailbox.id, place, texts)
-            await go_on()
-        for leaf, needle in self._program.needles.items():
-            now_known = self._texts.of(self._mailbox.id, leaf.place)
-            octets = bytes([needle.folded in now_known.get(uid, b"") for uid in self._uids])
-            self._known[leaf] = to_marks(octets)
+    def _mark(self, leaf: Leaf, needle: Needle, texts: Values) -> None:
+        """The empty text is in every field that is there."""
+        folded = needle.folded
+        if b"\n" in folded:  # as no field can have it
+            self._known[leaf] = 0
+        elif folded:
+            self._known[leaf] = to_marks(bytes([folded in texts.get(uid, b"") for uid in self._uids]))
+        else:
+            self._known[leaf] = to_marks(bytes([texts.get(uid, b"") != b"" for uid in self._uids]))
 
     async def _look_at_octets(self, verdict: Verdict, go_on: GoOn) -> int:
         """The marks of those that are meant."""

@@ -1,4 +1,4 @@
-"""Search keys that only the octets of messages answer: header fields, BODY, TEXT."""
+"""Search keys that only the octets of messages answer: BODY and TEXT."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,9 +6,9 @@ from posthouse.framework.interfaces.storage import BrokenMessage, StoredMessage
 from posthouse.message.plain_text import is_written_as_read
 from posthouse.message.search import Needle, SearchedMessage
 from posthouse.message.structure.parts import header_end
-from posthouse.wire.imap.search import AllOf, AnyOf, InBody, InHeader, InText, Key, Leaf, Not
+from posthouse.wire.imap.search import AllOf, AnyOf, InBody, InText, Key, Leaf, Not
 
-InOctets = InHeader | InBody | InText
+InOctets = InBody | InText
 
 _ONE_PART = b'("'  # how a BODYSTRUCTURE begins that is not of a multipart
 
@@ -80,9 +80,6 @@ def is_meant(key: Key, message: Examined, tests: Mapping[Leaf, Test], known: Cal
 def tester(key: InOctets) -> Test:
     """What tests a message for a key. It raises BrokenMessage."""
     needle = Needle(key.text)
-    if isinstance(key, InHeader):
-        name = key.name
-        return lambda message: message.searched.header_has(name, needle)
     if isinstance(key, InBody):
         return lambda message: not message.lacks(needle) and message.searched.body_has(needle)
     if b"\n" in needle.folded:

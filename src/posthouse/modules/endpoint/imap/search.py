@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from posthouse.framework.interfaces.storage import Columns
 from posthouse.modules.endpoint.imap.completion import DONE, Completion
+from posthouse.modules.endpoint.imap.derived import GoOn
 from posthouse.modules.endpoint.imap.finding import find
 from posthouse.modules.endpoint.imap.select import opened
 from posthouse.modules.endpoint.imap.selected import Selected
@@ -35,8 +36,13 @@ async def search_uids(session: "Session", key: Key) -> "array[int]":
     selected = opened(session)
     await selected.catch_up()  # flags as they are now; the client is told of them with the next updates
     uids = selected.uids
-    places = await find(selected, key, session.service.header_texts, _Client(session).is_there)
+    places = await find(selected, key, session.service.derived, is_there(session))
     return array(uids.typecode, [uids[place] for place in places])
+
+
+def is_there(session: "Session") -> GoOn:
+    """What raises ConnectionLost once the client has left."""
+    return _Client(session).is_there
 
 
 class _Client:

@@ -9,7 +9,7 @@ from posthouse.framework.interfaces.tls import ServerTls
 from posthouse.framework.normalize import Normalization
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
-from posthouse.modules.endpoint.imap.header_texts import HeaderTexts
+from posthouse.modules.endpoint.imap.derived import Derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Timeouts:
 class Service:
     """See the directives of the same names.
 
-    tls: for STARTTLS; None: off. spool: where large messages wait until they are stored. header_texts: for searches.
+    tls: for STARTTLS; None: off. spool: where large messages wait until they are stored. derived: for searches.
     """
 
     storage: Storage
@@ -39,4 +39,4 @@ class Service:
     io_debug: bool = False
     io_errors: bool = False
     timeouts: Timeouts = Timeouts()
-    header_texts: HeaderTexts = field(default_factory=HeaderTexts)
+    derived: Derived = field(default_factory=Derived)

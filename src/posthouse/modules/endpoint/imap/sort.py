@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from posthouse.framework.interfaces.storage import Column, Columns, Mailbox
+from posthouse.framework.interfaces.storage import Columns
 from posthouse.message.sort import address_key, in_order, sent_date, subject_key
 from posthouse.modules.endpoint.imap.completion import DONE, Completion
+from posthouse.modules.endpoint.imap.derived import Maker, Values, from_columns
 from posthouse.modules.endpoint.imap.envelopes import date_of, fields_of, subject_of
-from posthouse.modules.endpoint.imap.search import answer, search_uids
+from posthouse.modules.endpoint.imap.search import answer, is_there, search_uids
 from posthouse.modules.endpoint.imap.select import opened
-from posthouse.wire.imap.sort import By, Criterion, Sort
+from posthouse.wire.imap.sort import By, Sort
 
 if TYPE_CHECKING:
     from posthouse.modules.endpoint.imap.session import Session
@@ -20,45 +21,38 @@ async def sort(session: "Session", request: Sort) -> Completion:
     if request.asks_modseq:
         session.enable_condstore()
     found = await search_uids(session, request.key)
-    uids = await _in_order(opened(session).mailbox, found, request.criteria)
-    await answer(session, "SORT", uids, by_uid=request.by_uid, asks_modseq=request.asks_modseq)
+    keys = await sort_keys(session, found, {criterion.by for criterion in request.criteria})
+    uids = [uid for uid in found if all(uid in values for values in keys.values())]
+    criteria = [
+        ([keys[criterion.by][uid] for uid in uids], criterion.reverse) for criterion in request.criteria
+    ]
+    places = await asyncio.to_thread(in_order, len(uids), criteria)
+    ordered = [uids[place] for place in places]
+    await answer(session, "SORT", ordered, by_uid=request.by_uid, asks_modseq=request.asks_modseq)
     return DONE
 
 
-async def _in_order(mailbox: Mailbox, found: Sequence[int], criteria: Sequence[Criterion]) -> list[int]:
-    """The UIDs, sorted. Those of messages that have vanished are left out."""
-    kinds = {criterion.by for criterion in criteria}
-    wanted = sorted({column for by in kinds for column in _COLUMNS.get(by, _ENVELOPE)})
-    uids: list[int] = []
-    keys: dict[By, list[Any]] = {by: [] for by in kinds}  # octets or numbers, of one kind in each
-
-    def look(columns: Columns) -> None:
-        uids.extend(columns.uids)
-        for by in kinds:
-            keys[by].extend(_KEYS[by](columns))
-
-    async for _ in mailbox.columns(found, wanted, look):
-        pass
-    order = [(keys[criterion.by], criterion.reverse) for criterion in criteria]
-    places = await asyncio.to_thread(in_order, len(uids), order)
-    return [uids[place] for place in places]
+async def sort_keys(session: "Session", uids: Sequence[int], kinds: Iterable[By]) -> dict[By, Values]:
+    """What messages are compared by, for each kind. Those that have vanished may have none. Raises StorageError."""
+    mailbox, derived = opened(session).mailbox, session.service.derived
+    keys = await from_columns(mailbox, derived, uids, {by: _MAKERS[by] for by in kinds}, is_there(session))
+    derived.trim()
+    return keys
 
 
-def sent_dates(columns: Columns) -> list[int]:
-    return [
-        sent_date(date_of(envelope), received)
-        for envelope, received in zip(columns.envelope, columns.received, strict=True)
-    ]
+def _sent_dates(columns: Columns) -> Iterable[int]:
+    for envelope, received in zip(columns.envelope, columns.received, strict=True):
+        yield sent_date(date_of(envelope), received)
 
 
-def subject_keys(columns: Columns) -> list[bytes]:
-    return [subject_key(subject_of(envelope)) for envelope in columns.envelope]
+def _subject_keys(columns: Columns) -> Iterable[bytes]:
+    return (subject_key(subject_of(envelope)) for envelope in columns.envelope)
 
 
 def _addresses(field: str) -> Callable[[Columns], Iterable[bytes]]:
-    return lambda columns: [
+    return lambda columns: (
         _address_key(getattr(fields_of(envelope), field)) for envelope in columns.envelope
-    ]
+    )
 
 
 def _address_key(field: bytes) -> bytes:
@@ -68,18 +62,12 @@ def _address_key(field: bytes) -> bytes:
         return b""
 
 
-_ENVELOPE: Sequence[Column] = ("envelope",)
-_COLUMNS: Mapping[By, Sequence[Column]] = {
-    By.ARRIVAL: ("received",),
-    By.DATE: ("envelope", "received"),
-    By.SIZE: ("size",),
-}
-_KEYS: Mapping[By, Callable[[Columns], Iterable[int] | Iterable[bytes]]] = {
-    By.ARRIVAL: lambda columns: columns.received,
-    By.CC: _addresses("cc"),
-    By.DATE: sent_dates,
-    By.FROM: _addresses("author"),
-    By.SIZE: lambda columns: columns.size,
-    By.SUBJECT: subject_keys,
-    By.TO: _addresses("to"),
+_MAKERS: Mapping[By, Maker] = {
+    By.ARRIVAL: Maker(("received",), lambda columns: columns.received),
+    By.CC: Maker(("envelope",), _addresses("cc")),
+    By.DATE: Maker(("envelope", "received"), _sent_dates),
+    By.FROM: Maker(("envelope",), _addresses("author")),
+    By.SIZE: Maker(("size",), lambda columns: columns.size),
+    By.SUBJECT: Maker(("envelope",), _subject_keys),
+    By.TO: Maker(("envelope",), _addresses("to")),
 }
