@@ -107,6 +107,27 @@ def test_imaplib_over_tls(server: Server, anyone: ssl.SSLContext) -> None:
         assert client.select()[0] == "OK"
 
 
+def test_imapclient_searches_sorts_and_threads(server: Server) -> None:
+    with imapclient.IMAPClient("127.0.0.1", server.ports["imap"], ssl=False) as box:
+        box.login(USER, PASSWORD)
+        box.create_folder("searched")
+        for number, subject in enumerate(
+            ("plain", "Re: =?utf-8?q?Gr=C3=BC=C3=9Fe?=", "=?utf-8?q?gr=C3=BC=C3=9Fe?=")
+        ):
+            octets = f"From: u{9 - number}@example.net\r\nSubject: {subject}\r\n\r\nbody {number}\r\n"
+            box.append("searched", octets.encode(), [b"\\Seen"] if number == 1 else [])
+        box.select_folder("searched")
+        assert box.search(["UNSEEN", "SUBJECT", "Grüße"], charset="UTF-8") == [3]
+        assert box.search(["OR", "TEXT", "body 0", "FROM", "u8@"]) == [1, 2]
+        assert box.search(["NOT", "BODY", "body 0"]) == [2, 3]
+        assert box.search([b"MODSEQ", b"1"]).modseq is not None
+        assert box.sort(["FROM"]) == [3, 2, 1]
+        assert box.sort(["REVERSE SIZE"], ["SUBJECT", "grüße"], charset="UTF-8") == [2, 3]
+        assert box.thread("ORDEREDSUBJECT") == ((1,), (2, 3))
+        with pytest.raises(imapclient.exceptions.IMAPClientError, match="BADCHARSET"):
+            box.search(["TEXT", "x"], charset="KOI8-R")
+
+
 def test_imapclient_reads_flags_envelopes_and_bodies(server: Server) -> None:
     with smtplib.SMTP("127.0.0.1", server.ports["smtp"]) as client:
         client.send_message(message("for imapclient"))

@@ -109,7 +109,8 @@ def test_what_nobody_reads_is_not_found(text: str) -> None:
     ],
 )
 def test_a_field_is_searched_by_its_name(name: bytes, text: str, expected: bool) -> None:
-    assert searched(MESSAGE).header_has(name, Needle(text)) is expected
+    folded = Needle(text).folded
+    assert any(folded in field for field in searched(MESSAGE).fields(name)) is expected
 
 
 def test_texts_are_kept_for_the_next_needle() -> None:
@@ -181,7 +182,7 @@ def test_any_part_of_a_text_is_found(text: str, data: st.DataObject, encoding: s
 def test_any_octets_are_searched(message: bytes, text: str) -> None:
     found = searched(message)
     assert found.text_has(Needle(text)) >= found.body_has(Needle(text))
-    assert isinstance(found.header_has(b"subject", Needle(text)), bool)
+    assert not any(b"\n" in field for field in found.fields(b"subject"))
 
 
 NAMES = st.text(st.sampled_from('aB "\\,é=?<>@.'), max_size=8)

@@ -67,12 +67,24 @@ class SearchedMessage:
             self._bodies = [chunk for body in self._folded_bodies() for chunk in body]
         return any(needle.folded in body for body in self._bodies)
 
-    def header_has(self, name: bytes, needle: Needle) -> bool:
-        """Whether a field of this name, in the header of the message, has it: SEARCH HEADER."""
-        return any(needle.is_in(decode_words(value)) for value in self.header_values(name))
+    def fields(self, name: bytes) -> list[bytes]:
+        """The fields of this name in the header of the message, decoded and folded, from the top: SEARCH HEADER."""
+        return [fold(decode_words(value)) for value in self._values(name)]
 
-    def header_values(self, name: bytes) -> Iterator[bytes]:
-        """What stands after the colon in the fields of this name, from the top, folded as it is."""
+    def encoded_words_have(self, needle: Needle) -> bool:
+        """Whether a header field with encoded words, of any part, has it: for what is certainly in no other field."""
+        headers = [header_of(self._data, part) for part in self._parts]
+        fields = (line for header in headers if b"=?" in header for line in unfold_lines(header).split(b"\n"))
+        return any(b"=?" in field and needle.is_in(decode_words(field)) for field in fields)
+
+    def _headers_have(self, needle: Needle) -> bool:
+        headers = [header_of(self._data, part) for part in self._parts]
+        if not needle.may_be_in(b"".join(headers)):
+            return False
+        return any(needle.may_be_in(header) and needle.is_in(header_text(header)) for header in headers)
+
+    def _values(self, name: bytes) -> Iterator[bytes]:
+        """What stands after the colon in the fields of this name, with its line ends."""
         block = b"\n" + header_of(self._data, self._parts[0])
         capitals, wanted = block.upper(), b"\n" + name.upper()
         at = capitals.find(wanted)
@@ -81,18 +93,6 @@ class SearchedMessage:
             if field:
                 yield field[1].strip(b" \t\r")
             at = capitals.find(wanted, at + len(wanted))
-
-    def _headers_have(self, needle: Needle) -> bool:
-        headers = [header_of(self._data, part) for part in self._parts]
-        if not needle.may_be_in(b"".join(headers)):
-            return False
-        return any(needle.may_be_in(header) and needle.is_in(header_text(header)) for header in headers)
-
-    def encoded_words_have(self, needle: Needle) -> bool:
-        """Whether a header field with encoded words, of any part, has it: for what is certainly in no other field."""
-        headers = [header_of(self._data, part) for part in self._parts]
-        fields = (line for header in headers if b"=?" in header for line in unfold_lines(header).split(b"\n"))
-        return any(b"=?" in field and needle.is_in(decode_words(field)) for field in fields)
 
     def _folded_bodies(self) -> Iterator[Iterator[bytes]]:
         """The texts, each in chunks: a small one is one chunk."""

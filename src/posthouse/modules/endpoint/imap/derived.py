@@ -9,8 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from posthouse.framework.interfaces.storage import BrokenMessage, Column, Columns, Mailbox, StoredMessage
 from posthouse.message.search import SearchedMessage
-from posthouse.message.text.casemap import fold
-from posthouse.message.text.words import decode_words
 
 ROOM = 33_554_432  # octets for all mailboxes: 32 MiB, about 200,000 values
 OVERHEAD = 120  # octets that a value takes beside its own
@@ -116,9 +114,6 @@ def _fields(message: StoredMessage, names: Set[bytes]) -> dict[bytes, bytes]:
     """The fields of each name, decoded and folded, a line end before each; b"" without any. Empty for a damaged message."""
     try:
         searched = SearchedMessage(message.data, message.parts)
-        return {
-            name: b"".join(b"\n" + fold(decode_words(value)) for value in searched.header_values(name))
-            for name in names
-        }
+        return {name: b"".join(b"\n" + field for field in searched.fields(name)) for name in names}
     except (ValueError, BrokenMessage):
         return {}
