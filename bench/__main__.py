@@ -83,19 +83,21 @@ def peer(base: Path) -> Iterator[Subject]:
         yield Subject("postfix", server.port, server.tls_port, server.pid, server.settle)
 
 
-def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float]:
-    """Messages a second and p99 in milliseconds, of one run in a process of its own."""
+def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float, float]:
+    """Messages accepted a second, stored a second, and p99 in milliseconds, of one run in a process of its own."""
     port = subject.tls_port if row.load.tls else subject.port
     wanted = replace(row.load, port=port, messages=max(50, int(messages * row.share)))
     flags = [f"--{key.replace('_', '-')}" for key in ("tls", "one_per_connection") if getattr(wanted, key)]
     command = [sys.executable, load.__file__, "--port", str(port), "--sessions", str(wanted.sessions)]
     command += ["--messages", str(wanted.messages), "--to", f"user%d@{DOMAIN}", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = time.perf_counter()
     summary = load.parse_summary(done.stdout)
     if summary.errors:
         raise SystemExit(f"{subject.name}, {row.name}: {summary.errors}")
     subject.settle()
-    return summary.per_second, summary.p99_ms
+    taken = summary.messages / summary.per_second
+    return summary.per_second, summary.messages / (taken + time.perf_counter() - ended), summary.p99_ms
 
 
 def main() -> None:
@@ -123,7 +125,7 @@ def table(rows: list[Row], subjects: list[Subject], rounds: int, messages: int) 
     for subject in subjects:
         measure(replace(rows[0], share=0.2), subject, messages)  # warm
     for row in rows:
-        runs: dict[str, list[tuple[float, float]]] = {subject.name: [] for subject in subjects}
+        runs: dict[str, list[tuple[float, float, float]]] = {subject.name: [] for subject in subjects}
         for _ in range(rounds):
             for subject in subjects:
                 runs[subject.name].append(measure(row, subject, messages))
@@ -131,10 +133,13 @@ def table(rows: list[Row], subjects: list[Subject], rounds: int, messages: int) 
             name: [statistics.median(column) for column in zip(*values, strict=True)]
             for name, values in runs.items()
         }
-        line = "".join(f"{name:>12} {rate:8.0f}/s p99 {p99:7.1f} ms" for name, (rate, p99) in medians.items())
+        line = "".join(
+            f"{name:>11} {rate:6.0f}/s stored {stored:6.0f}/s p99 {p99:6.1f} ms"
+            for name, (rate, stored, p99) in medians.items()
+        )
         if len(medians) == 2:
-            (rate, p99), (other_rate, other_p99) = medians.values()
-            line += f"   rate x{rate / other_rate:.1f}, p99 x{p99 / other_p99:.2f}"
+            (rate, stored, p99), (other_rate, other_stored, other_p99) = medians.values()
+            line += f"   x{rate / other_rate:.1f}, stored x{stored / other_stored:.1f}, p99 x{p99 / other_p99:.2f}"
         print(f"{row.name:28}{line}", flush=True)
 
 

@@ -82,7 +82,7 @@ class Postfix:
             for part in ("incoming", "active")
             for path in (self.base / "spool" / part).rglob("*")
         ):
-            time.sleep(0.1)
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from posthouse.db.errors import Busy, DatabaseError, DiskFull
 from posthouse.db.files import Files
 from posthouse.db.large import LargeBlobs
 from posthouse.db.sqlite import Schema
-from posthouse.db.units import Executors, Unit, UnitError, Work
+from posthouse.db.units import Dialect, Unit, UnitError, Work
 from posthouse.db.waiting import BATCH_OCTETS, BATCH_UNITS, Waiting, WaitingUnits
 from posthouse.db.writer import Writer, WriterOptions
 from posthouse.testing.disk import FaultyDisk, Sync
@@ -65,7 +65,7 @@ def write_note(work: Work, unit: Note, blob: Any) -> Any:
     return blob
 
 
-EXECUTORS: Executors = {Note: write_note}
+DIALECT = Dialect({Note: write_note})
 
 
 class Running:
@@ -78,7 +78,7 @@ class Running:
         self.writer = Writer(
             path,
             BlobLog(folder, files, LargeBlobs(folder, files)),
-            EXECUTORS,
+            DIALECT,
             files=files,
             log=Logger(lambda line, is_debug: None),
             changed=self.told.append,

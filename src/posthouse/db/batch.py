@@ -10,7 +10,7 @@ from posthouse.db.bloblog import BlobLog
 from posthouse.db.blobs import Blob, Place
 from posthouse.db.connection import WriteConnection
 from posthouse.db.errors import translated
-from posthouse.db.units import Executors, Unit, Work
+from posthouse.db.units import Dialect, Unit, Work
 
 # Failures of one unit's statements that say nothing about the rest of the transaction.
 _OF_ONE_UNIT = (
@@ -38,10 +38,10 @@ class Job:
 class Committer:
     """Runs batches on SQLite. Used by one thread."""
 
-    def __init__(self, db: WriteConnection, log: BlobLog, executors: Executors) -> None:
+    def __init__(self, db: WriteConnection, log: BlobLog, dialect: Dialect) -> None:
         self._db = db
         self._log = log
-        self._executors = executors
+        self._dialect = dialect
 
     def run(self, jobs: Sequence[Job], begin: Callable[[Sequence[Job]], Sequence[Job]]) -> set[int]:
         """Do the units of these jobs; when this returns each has its outcome. Gives the mailboxes that changed.
@@ -93,8 +93,7 @@ class Committer:
                 if not wanted:
                     return set()
                 with self._db.begun():
-                    for job in wanted:
-                        self._run(job, work)
+                    self._run(wanted, work)
                     self._log.record(self._db)
         except BaseException:
             self._waste(job for job in wanted if job.error is None)
@@ -102,22 +101,61 @@ class Committer:
         self._log.committed()
         return work.touched
 
-    def _run(self, job: Job, work: Work) -> None:
-        """One unit in its savepoint. Raises what the whole transaction cannot survive."""
-        execute = work.execute
-        execute("SAVEPOINT unit")
+    def _run(self, jobs: Sequence[Job], work: Work) -> None:
+        """The units, in their order but that some are run together. Raises what the whole transaction cannot survive."""
+        together: dict[type[Unit[Any]], list[Job]] = {kind: [] for kind in self._dialect.many}
+        for job in jobs:
+            many = together.get(type(job.unit))
+            if many is None:
+                self._one(job, work)
+            else:
+                many.append(job)
+        for group in together.values():
+            if group and not self._many(group, work):
+                for job in group:
+                    self._one(job, work)
+
+    def _many(self, jobs: Sequence[Job], work: Work) -> bool:
+        """Units in one savepoint; False if one of them cannot be done: nothing is done then."""
+        units = [job.unit for job in jobs]
+        work.execute("SAVEPOINT unit")
         try:
-            job.result = self._executors[type(job.unit)](work, job.unit, job.blob)
+            results = self._dialect.many[type(units[0])](work, units, [job.blob for job in jobs])
         except Exception as err:
-            if isinstance(err, apsw.Error) and not isinstance(err, _OF_ONE_UNIT):
+            if _spoils_the_rest(err):
                 raise
-            execute("ROLLBACK TO unit")
+            work.execute("ROLLBACK TO unit")
+            work.execute("RELEASE unit")
+            return False
+        work.execute("RELEASE unit")
+        for job, result in zip(jobs, results, strict=True):
+            job.result = result
+        return True
+
+    def _one(self, job: Job, work: Work) -> None:
+        """One unit in its savepoint."""
+        kind = type(job.unit)
+        work.execute("SAVEPOINT unit")
+        try:
+            many = self._dialect.many.get(kind)
+            if many is not None:
+                (job.result,) = many(work, [job.unit], [job.blob])
+            else:
+                job.result = self._dialect.one[kind](work, job.unit, job.blob)
+        except Exception as err:
+            if _spoils_the_rest(err):
+                raise
+            work.execute("ROLLBACK TO unit")
             job.error = translated(err) if isinstance(err, apsw.Error) else err
             self._waste([job])
-        execute("RELEASE unit")
+        work.execute("RELEASE unit")
 
     def _waste(self, jobs: Iterable[Job]) -> None:
         self._log.waste(list(_places(jobs)))
+
+
+def _spoils_the_rest(err: Exception) -> bool:
+    return isinstance(err, apsw.Error) and not isinstance(err, _OF_ONE_UNIT)
 
 
 def _places(jobs: Iterable[Job]) -> Iterator[Place]:

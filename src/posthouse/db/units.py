@@ -1,6 +1,7 @@
 """Units of work: plain data, each run as one savepoint of a batch, by an executor for the dialect of the database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import apsw
@@ -40,10 +41,11 @@ class Unit(Generic[R_co]):
 class Work:
     """What an executor works on: SQL inside a running transaction."""
 
-    __slots__ = ("execute", "last_id", "touched")
+    __slots__ = ("execute", "execute_many", "last_id", "touched")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.execute: Callable[..., Any] = connection.execute  # the schema says of what type its rows are
+        self.execute_many: Callable[..., Any] = connection.executemany
         self.last_id = connection.last_insert_rowid
         self.touched: set[int] = set()  # mailboxes whose watchers are told after the commit
 
@@ -51,7 +53,17 @@ class Work:
 # An executor raises UnitError for what cannot be done; its unit then leaves nothing behind. The last argument says where
 # the unit's octets lie: a Place, a tuple of them, an OwnFile or None, as the octets are.
 Executor = Callable[[Work, Any, Any], Any]
+# The same for many units at once, with as many results. When it raises, each unit is done on its own.
+ManyExecutor = Callable[[Work, Sequence[Any], Sequence[Any]], Sequence[Any]]
 Executors = Mapping[type[Unit[Any]], Executor]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Who runs which unit on one kind of database. Units of `many` are run together, and have no place in `one`."""
+
+    one: Executors
+    many: Mapping[type[Unit[Any]], ManyExecutor] = field(default_factory=dict)
 
 
 class UnitError(Exception):

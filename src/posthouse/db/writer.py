@@ -21,7 +21,7 @@ from posthouse.db.connection import WriteConnection
 from posthouse.db.errors import Busy, DatabaseError, translated
 from posthouse.db.files import Files
 from posthouse.db.sqlite import BUSY_TIMEOUT, WRITER_CACHE
-from posthouse.db.units import Executors, Unit
+from posthouse.db.units import Dialect, Unit
 from posthouse.db.waiting import Waiting, WaitingUnits
 
 WAITING_UNITS_MAX: Final = 10_000
@@ -50,7 +50,7 @@ class Writer:
         self,
         path: Path,
         blobs: BlobLog,
-        executors: Executors,
+        dialect: Dialect,
         *,
         files: Files,
         log: Logger,
@@ -59,7 +59,7 @@ class Writer:
     ) -> None:
         self._path = path
         self._files = files
-        self._executors = executors
+        self._dialect = dialect
         self._log = log
         self._changed = changed
         self._options = options
@@ -181,7 +181,7 @@ class Writer:
             return
         self._call(_settle, ready, None)
         try:
-            committer = Committer(db, self._blobs, self._executors)
+            committer = Committer(db, self._blobs, self._dialect)
             while batch := self._take():
                 touched = committer.run([job for job in batch if not job.given_up], self._begin)
                 self._call(self._answer, batch, touched)

@@ -21,7 +21,7 @@ from posthouse.db.files import Files
 from posthouse.db.large import LargeBlobs
 from posthouse.db.mail import reads, scan
 from posthouse.db.mail.check import check
-from posthouse.db.mail.executors import EXECUTORS
+from posthouse.db.mail.executors import SQLITE
 from posthouse.db.mail.findings import Finding
 from posthouse.db.mail.schema import MAIL_SCHEMA
 from posthouse.db.mail.units import NoSuchEmail, PurgeRemoved
@@ -65,7 +65,7 @@ class MailDatabase:
         self._writer = Writer(
             path,
             BlobLog(folder, self._files, self._large),
-            EXECUTORS,
+            SQLITE,
             files=self._files,
             log=log,
             changed=changed,

@@ -1,117 +1,121 @@
-"""Messages coming in: Deliver and Append."""
+"""Messages coming in: Deliver and Append. The trigger of the table `arrival` does the work (schema.py)."""
 
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from posthouse.db.blobs import Blob, OwnFile, Place
-from posthouse.db.mail import journal
+import apsw
+import msgspec
+
+from posthouse.db.blobs import Blob, OwnFile
 from posthouse.db.mail.keywords import keyword_bits
 from posthouse.db.mail.mailboxes import insert_mailbox, mailbox_named
 from posthouse.db.mail.units import (
     INBOX,
     JUNK,
     RECENT,
-    SEEN,
     Append,
     Deliver,
     Description,
+    NoSuchAccount,
+    NoSuchMailbox,
     Recipient,
     Stored,
 )
 from posthouse.db.units import Work
 
+_ARRIVE: Final = f"INSERT INTO arrival VALUES({', '.join('?' * 17)})"
+_WHERE: Final = (
+    "SELECT mailbox.account, name, mailbox.id, uidvalidity, uidnext FROM json_each(?) wanted"
+    " CROSS JOIN mailbox ON account = wanted.value ->> 0 AND name = wanted.value ->> 1"
+)
 
-def deliver(work: Work, unit: Deliver, blob: Blob | None) -> tuple[Stored, ...]:
-    """One body for all: each account gets an email on it, and a message."""
-    blob_id = _insert_blob(work, blob, refs=len(unit.recipients))
-    return tuple(_deliver_to(work, unit, recipient, blob_id) for recipient in unit.recipients)
+
+def deliver(work: Work, units: Sequence[Deliver], blobs: Sequence[Blob]) -> list[tuple[Stored, ...]]:
+    """One body for all recipients of a unit: each account gets an email on it, and a message."""
+    rows: list[tuple[Any, ...]] = []
+    for unit, blob in zip(units, blobs, strict=True):
+        refs = len(unit.recipients)
+        for recipient in unit.recipients:
+            mailbox = _junk_mailbox(work, recipient.account, unit) if unit.junk else INBOX
+            rows.append(
+                (recipient.account, mailbox, unit.received, unit.received, RECENT)
+                + _described(unit.description, recipient)
+                + _placed(blob, refs)
+            )
+            refs = 0
+    stored = _arrive(work, rows)
+    return [tuple(next(stored) for _ in unit.recipients) for unit in units]
 
 
-def append(work: Work, unit: Append, blob: Blob | None) -> Stored:
+def append(work: Work, unit: Append, blob: Blob) -> Stored:
     mailbox = mailbox_named(work, unit.account, unit.mailbox)
     flags = unit.system | keyword_bits(work, mailbox, unit.keywords, may_add=True) | RECENT
-    blob_id = _insert_blob(work, blob, refs=1)
     recipient = Recipient(unit.account, b"", unit.parts)
-    arrival = Arrival(mailbox, flags, unit.received, unit.saved)
-    return _insert(work, recipient, unit.description, blob_id, arrival)
+    row = (
+        (unit.account, unit.mailbox, unit.received, unit.saved, flags)
+        + _described(unit.description, recipient)
+        + _placed(blob, 1)
+    )
+    return next(_arrive(work, [row]))
 
 
-def _insert_blob(work: Work, blob: Blob | None, refs: int) -> int:
-    """The row of a body; gives its id."""
+def _arrive(work: Work, rows: list[tuple[Any, ...]]) -> Iterator[Stored]:
+    """Insert these, and say where they are, in their order. Raises NoSuchAccount, NoSuchMailbox."""
+    try:
+        work.execute_many(_ARRIVE, rows)
+    except apsw.ConstraintError as err:
+        if "no such account" in str(err):
+            raise NoSuchAccount from err
+        if "no such mailbox" in str(err):
+            raise NoSuchMailbox from err
+        raise
+    return _places(work, [row[:2] for row in rows])
+
+
+def _places(work: Work, mailboxes: Sequence[tuple[int, str]]) -> Iterator[Stored]:
+    """The last UIDs of these mailboxes, of each as many as there are of it here."""
+    counted = Counter(mailboxes)
+    last = {
+        (account, name): (mailbox, uidvalidity, uidnext - counted[account, name])
+        for account, name, mailbox, uidvalidity, uidnext in work.execute(_WHERE, (_json(counted),))
+    }
+    for key in mailboxes:
+        mailbox, uidvalidity, uid = last[key]
+        last[key] = (mailbox, uidvalidity, uid + 1)
+        work.touched.add(mailbox)
+        yield Stored(mailbox, uidvalidity, uid)
+
+
+def _json(mailboxes: Iterable[tuple[int, str]]) -> str:
+    return msgspec.json.encode(list(mailboxes)).decode()
+
+
+def _described(description: Description, recipient: Recipient) -> tuple[bytes, ...]:
+    return (
+        description.message_id,
+        description.envelope,
+        description.structure,
+        recipient.parts,
+        recipient.head,
+    )
+
+
+def _placed(blob: Blob, refs: int) -> tuple[Any, ...]:
     if isinstance(blob, OwnFile):
-        work.execute(
-            "INSERT INTO blob(segment, offset, length, crc, refs, file, pieces) VALUES(0, 0, ?, 0, ?, ?, ?)",
-            (blob.length, refs, blob.name, blob.pieces),
-        )
-    else:
-        assert isinstance(blob, Place)
-        work.execute(
-            "INSERT INTO blob(segment, offset, length, crc, refs) VALUES(?, ?, ?, ?, ?)",
-            (blob.segment, blob.offset, blob.length, blob.crc, refs),
-        )
-    return work.last_id()
+        return (refs, 0, 0, blob.length, 0, blob.name, blob.pieces)
+    return (refs, blob.segment, blob.offset, blob.length, blob.crc, None, None)
 
 
-def _deliver_to(work: Work, unit: Deliver, recipient: Recipient, blob_id: int) -> Stored:
-    if unit.junk:
-        mailbox = _junk_mailbox(work, recipient.account, unit.junk, unit.received)
-    else:
-        mailbox = mailbox_named(work, recipient.account, INBOX)
-    arrival = Arrival(mailbox, RECENT, unit.received, unit.received)
-    return _insert(work, recipient, unit.description, blob_id, arrival)
-
-
-def _junk_mailbox(work: Work, account: int, name: str, now: int) -> int:
+def _junk_mailbox(work: Work, account: int, unit: Deliver) -> str:
+    """The name of the mailbox for junk, which is made if there is none."""
     row = work.execute(
-        "SELECT id FROM mailbox WHERE account = ?1 AND (special_use = ?2 OR name = ?3)"
+        "SELECT name FROM mailbox WHERE account = ?1 AND (special_use = ?2 OR name = ?3)"
         " ORDER BY special_use <> ?2, id LIMIT 1",
-        (account, JUNK, name),
+        (account, JUNK, unit.junk),
     ).fetchall()
     if row:
-        mailbox: int = row[0][0]
-        return mailbox
-    return insert_mailbox(work, account, name, JUNK, now)
-
-
-class Arrival(NamedTuple):
-    """How an email comes into a mailbox."""
-
-    mailbox: int
-    flags: int
-    received: int
-    saved: int
-
-
-def _insert(
-    work: Work, recipient: Recipient, description: Description, blob_id: int, arrival: Arrival
-) -> Stored:
-    """An email, and a message on it with the next UID of the mailbox."""
-    account, (mailbox, flags, received, saved) = recipient.account, arrival
-    size = len(recipient.head) + description.size
-    modseq = journal.next_modseq(work, account, used=size)
-    work.execute(
-        "INSERT INTO email(account, blob, size, received, message_id, envelope, structure, parts, head)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            account,
-            blob_id,
-            size,
-            received,
-            description.message_id,
-            description.envelope,
-            description.structure,
-            recipient.parts,
-            recipient.head,
-        ),
-    )
-    email = work.last_id()
-    ((uidvalidity, uid),) = work.execute(
-        "UPDATE mailbox SET uidnext = uidnext + 1, modseq = ?, total = total + 1, unseen = unseen + ?,"
-        " recent = recent + 1 WHERE id = ? RETURNING uidvalidity, uidnext - 1",
-        (modseq, not flags & SEEN, mailbox),
-    ).fetchall()
-    work.execute(
-        "INSERT INTO message(mailbox, uid, email, modseq, flags, saved) VALUES(?, ?, ?, ?, ?, ?)",
-        (mailbox, uid, email, modseq, flags, saved),
-    )
-    journal.write(work, account, modseq, mailbox, journal.ADDED, (uid,))
-    return Stored(mailbox, uidvalidity, uid)
+        name: str = row[0][0]
+        return name
+    insert_mailbox(work, account, unit.junk, JUNK, unit.received)
+    return unit.junk

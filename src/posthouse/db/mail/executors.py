@@ -8,10 +8,9 @@ from posthouse.db.lease import LEASE_EXECUTORS
 from posthouse.db.mail import accounts, copy, deliver, expunge, flags, mailboxes, units
 from posthouse.db.mail.collect import COLLECT_EXECUTORS
 from posthouse.db.mail.repair import REPAIR_EXECUTORS
-from posthouse.db.units import Executors
+from posthouse.db.units import Dialect, Executors
 
-EXECUTORS: Final[Executors] = {
-    units.Deliver: deliver.deliver,
+_ONE: Final[Executors] = {
     units.Append: deliver.append,
     units.StoreFlags: flags.store_flags,
     units.ClaimRecent: flags.claim_recent,
@@ -31,3 +30,5 @@ EXECUTORS: Final[Executors] = {
     **COLLECT_EXECUTORS,
     **REPAIR_EXECUTORS,
 }
+
+SQLITE: Final = Dialect(_ONE, many={units.Deliver: deliver.deliver})

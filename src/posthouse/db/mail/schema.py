@@ -14,6 +14,8 @@ from posthouse.db.sqlite import Schema
 # message.flags: bits 0 to 4 \Seen \Answered \Flagged \Deleted \Draft, 5 \Recent, from 8 on keywords by keyword.bit.
 # message is narrow: all that STORE, COPY and EXPUNGE touch. email is wide and never updated; email.head are the octets
 # of the message before those of its blob.
+# arrival: what is inserted there comes into a mailbox, in one statement: the interpreter's lock is let go and taken once.
+# Rows with refs bring a blob; those without use the one before. Emails, messages and journal follow from the row.
 # journal: a row a change, complete above account.journal_floor. kind: see journal.py; uids, emails: sets as "5,9:120".
 # cursor: how far in the journal a reader of all accounts has come.
 _MAIL: Final = """
@@ -39,6 +41,29 @@ CREATE TABLE journal(account INTEGER NOT NULL, modseq INTEGER NOT NULL, mailbox 
     uids BLOB NOT NULL, emails BLOB, PRIMARY KEY(account, modseq, mailbox, kind)) STRICT, WITHOUT ROWID;
 CREATE TABLE cursor(name TEXT PRIMARY KEY, modseq INTEGER NOT NULL, place INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO cursor VALUES('collector', 0, 0);
+CREATE VIEW arrival AS SELECT NULL account, NULL mailbox, NULL received, NULL saved, NULL flags, NULL message_id,
+    NULL envelope, NULL structure, NULL parts, NULL head, NULL refs, NULL segment, NULL offset, NULL length, NULL crc,
+    NULL file, NULL pieces;
+CREATE TRIGGER arrive INSTEAD OF INSERT ON arrival BEGIN
+    UPDATE account SET modseq = modseq + 1, used = used + length(new.head) + new.length
+        WHERE id = new.account AND NOT removed;
+    SELECT RAISE(ABORT, 'no such account') WHERE changes() = 0;
+    UPDATE mailbox SET uidnext = uidnext + 1, modseq = (SELECT modseq FROM account WHERE id = new.account),
+        total = total + 1, unseen = unseen + NOT (new.flags & 1), recent = recent + 1
+        WHERE account = new.account AND name = new.mailbox;
+    SELECT RAISE(ABORT, 'no such mailbox') WHERE changes() = 0;
+    INSERT INTO blob(segment, offset, length, crc, refs, file, pieces)
+        SELECT new.segment, new.offset, new.length, new.crc, new.refs, new.file, new.pieces WHERE new.refs > 0;
+    INSERT INTO email(account, blob, size, received, message_id, envelope, structure, parts, head)
+        VALUES(new.account, (SELECT max(id) FROM blob), length(new.head) + new.length, new.received, new.message_id,
+        new.envelope, new.structure, new.parts, new.head);
+    INSERT INTO message(mailbox, uid, email, modseq, flags, saved)
+        SELECT id, uidnext - 1, last_insert_rowid(), modseq, new.flags, new.saved FROM mailbox
+        WHERE account = new.account AND name = new.mailbox;
+    INSERT INTO journal(account, modseq, mailbox, kind, uids)
+        SELECT account, modseq, id, 1, CAST(uidnext - 1 AS BLOB) FROM mailbox
+        WHERE account = new.account AND name = new.mailbox;
+END;
 """
 
 # cursor: a place for each account, for modseqs are an account's own. The collector has looked at all removals below
