@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -155,3 +156,28 @@ def test_large_databases_are_not_read_through_at_start(path: Path, monkeypatch: 
     prepare(path, FIRST, FILES)
     monkeypatch.setattr(sqlite, "CHECKED_AT_START", 0)
     check(path, FIRST, FILES)
+
+
+OPEN_AND_CLOSE = """
+import sys
+from pathlib import Path
+from posthouse.db.files import Files
+from posthouse.db.sqlite import BUSY_TIMEOUT, check, connect, prepare
+from tests.db.test_sqlite import FIRST
+
+path, files = Path(sys.argv[1]), Files()
+for _ in range(40):
+    prepare(path, FIRST, files)
+    check(path, FIRST, files)
+    reader, writer = connect(path, files), connect(path, files, busy_timeout=BUSY_TIMEOUT)
+    reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    writer.pragma("user_version", FIRST.version)
+    reader.close()
+    writer.close()  # the last one to close empties the log and removes it
+"""
+
+
+def test_processes_that_open_and_close_a_database_wait_for_each_other(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN_AND_CLOSE, str(tmp_path / "some.db")]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(5)]
+    assert [process.communicate()[1] for process in processes] == [""] * 5

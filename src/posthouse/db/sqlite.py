@@ -17,7 +17,7 @@ SYNCHRONOUS: Final = "FULL"  # with WAL: each COMMIT is on the disk when it retu
 WRITER_CACHE: Final = -16_384  # KiB, as SQLite has it: negative
 READER_CACHE: Final = -4_096
 BUSY_TIMEOUT: Final = 5.0  # seconds: a backstop behind the write lock, for writers that do not know it
-READER_BUSY_TIMEOUT: Final = 0.1  # readers wait for nobody in WAL mode, but while a crashed log is recovered
+READER_BUSY_TIMEOUT: Final = 0.1  # once connected, readers wait for nobody in WAL mode
 CHECKED_AT_START: Final = 16 * 1024 * 1024  # octets: larger databases are not read through at each start
 MADDY_TABLES: Final = frozenset({"mboxes", "schema_version"})
 
@@ -40,7 +40,7 @@ def connect(
 ) -> apsw.Connection:
     """A connection to a database that exists. cache: pages, or KiB when negative; busy_timeout: seconds."""
     connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=files.vfs)
-    connection.set_busy_timeout(round(busy_timeout * 1000))
+    connection.set_busy_timeout(round(BUSY_TIMEOUT * 1000))
     connection.wal_autocheckpoint(0)
     for name, value in (
         ("synchronous", SYNCHRONOUS),
@@ -49,6 +49,10 @@ def connect(
         ("mmap_size", 0),
     ):
         connection.pragma(name, value)
+    connection.pragma(
+        "user_version"
+    )  # a process that closes the database, or recovers its log, is waited for here
+    connection.set_busy_timeout(round(busy_timeout * 1000))
     return connection
 
 
@@ -135,14 +139,12 @@ def _refuse_foreign(path: Path, schema: Schema) -> None:
     has_wal = wal.exists() and wal.stat().st_size > 0
     if not path.exists() or (path.stat().st_size == 0 and not has_wal):
         return
-    mode = "mode=ro" if has_wal else "immutable=1"
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    connection = apsw.Connection(f"file:{quote(os.fspath(path.absolute()))}?{mode}", flags=flags)
     try:
-        application_id = connection.pragma("application_id")
-        tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    finally:
-        connection.close()
+        application_id, tables = _identity(path, "mode=ro" if has_wal else "immutable=1")
+    except apsw.CantOpenError:  # the log went between our two looks: whoever had it has closed the database
+        if not has_wal:
+            raise
+        application_id, tables = _identity(path, "immutable=1")
     if application_id == schema.application_id or not tables:
         return
     if tables >= MADDY_TABLES:
@@ -150,6 +152,18 @@ def _refuse_foreign(path: Path, schema: Schema) -> None:
             f"{path} is a mailbox database of maddy: import it into a new one with `posthouse import maddy`"
         )
     raise Refused(f"{path} is a database of another program, not a {schema.name} of Posthouse")
+
+
+def _identity(path: Path, mode: str) -> tuple[int, set[str]]:
+    """The application id of a database, and its tables."""
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(f"file:{quote(os.fspath(path.absolute()))}?{mode}", flags=flags)
+    try:
+        connection.set_busy_timeout(round(BUSY_TIMEOUT * 1000))
+        tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        return connection.pragma("application_id"), tables
+    finally:
+        connection.close()
 
 
 def _other_version(path: Path, version: int, schema: Schema) -> Refused:
