@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from posthouse.core.world import Paths
+from posthouse.framework.actions import REJECTED
 from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.parser import parse
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.registry import Registry
 from posthouse.modules.catalogue import CATALOGUE
 from posthouse.modules.dummy import Dummy
-from posthouse.pipeline.rules import REJECTED, Rules, parse_rules
+from posthouse.pipeline.rules import Rules, parse_rules
 from posthouse.testing.world import FakeWorld
 from posthouse.wire.smtp.reply import Reply
 

@@ -1,21 +1,18 @@
 """The rules of a pipeline, as its configuration says them (spec/message-pipeline.md §2)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from posthouse.framework.actions import parse_reply
 from posthouse.framework.config.node import ConfigError, Node, UnknownDirective, did_you_mean, raise_all
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.interfaces.roles import TARGET
 from posthouse.framework.interfaces.target import Target
 from posthouse.message import address
-from posthouse.wire.smtp.reply import EnhancedCode, Reply
+from posthouse.wire.smtp.reply import Reply
 
 HANDLING = frozenset({"deliver_to", "reject", "reroute"})  # what may be done with a recipient
 LATER = frozenset({"check", "modify", "dmarc", "dmarc_mode", "source_in", "destination_in", "reroute"})
-REJECTED = Reply(554, (5, 7, 0), "Message rejected due to a local policy")
-
-_ENHANCED = re.compile(r"([45])\.(\d{1,3})\.(\d{1,3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,32 +154,7 @@ def parse_reject(node: Node) -> Reply:
     """`reject [CODE [ENHANCED [TEXT]]]`. Raises ConfigError."""
     if node.children is not None:
         raise ConfigError("can't declare block here", at=node)
-    if len(node.args) > 3:
-        raise ConfigError("too many arguments: reject [CODE [ENHANCED [TEXT]]]", at=node)
-    if not node.args:
-        return REJECTED
-    code = _reply_code(node.args[0], node)
-    enhanced = _enhanced(node.args[1], node) if len(node.args) > 1 else (code // 100, 7, 0)
-    text = node.args[2] if len(node.args) > 2 else REJECTED.text
-    if not text:
-        raise ConfigError("the text of reject is empty", at=node)
-    try:
-        return Reply(code, enhanced, text)
-    except ValueError as err:
-        raise ConfigError(str(err), at=node) from err
-
-
-def _reply_code(text: str, node: Node) -> int:
-    if not re.fullmatch(r"[45]\d\d", text, re.ASCII):
-        raise ConfigError(f"invalid SMTP code: {text}: it is a number from 400 to 599", at=node)
-    return int(text)
-
-
-def _enhanced(text: str, node: Node) -> EnhancedCode:
-    match = _ENHANCED.fullmatch(text)
-    if match is None:
-        raise ConfigError(f"invalid enhanced status code: {text}: it is like 5.7.0", at=node)
-    return int(match[1]), int(match[2]), int(match[3])
+    return parse_reply(node.args, node)
 
 
 def _keys(node: Node) -> list[str]:

@@ -80,7 +80,6 @@ class MailboxInfo:
     id: int
     name: str  # Unicode; "INBOX" in capitals for the inbox
     special_use: str  # "\\Sent", or ""
-    subscribed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +340,10 @@ class Account(Protocol):
         """In order of creation."""
         ...
 
+    async def subscriptions(self) -> Sequence[str]:
+        """Names: of mailboxes when they are made, and until that is ended, whether the mailbox is there or not (RFC 3501 §6.3.6)."""
+        ...
+
     async def status(self, mailbox: str) -> MailboxStatus: ...
     async def open(self, mailbox: str) -> Mailbox: ...
     async def append(
@@ -361,15 +364,15 @@ class Account(Protocol):
         ...
 
     async def rename_mailbox(self, mailbox: str, name: str) -> None:
-        """With its children, atomically; missing parents of the new name are made.
+        """With its children and subscriptions, atomically; missing parents of the new name are made.
 
-        Renaming the inbox moves its messages to the new mailbox and leaves it empty (RFC 3501 §6.3.5).
+        The inbox and its children stay: its messages are moved to a new mailbox, as `Mailbox.move` does (RFC 3501 §6.3.5).
         Raises NoSuchMailbox, MailboxExists, CannotChange.
         """
         ...
 
     async def set_subscribed(self, mailbox: str, subscribed: bool) -> None:
-        """Raises NoSuchMailbox."""
+        """Raises NoSuchMailbox where one is to be that is not there; what was subscribed to may be gone."""
         ...
 
 
