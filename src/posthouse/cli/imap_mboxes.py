@@ -40,9 +40,11 @@ def imap_mboxes() -> None:
 def list_mailboxes(options: Options, username: str, subscribed: bool, block: str) -> None:
     """Print the mailboxes, oldest first, with what IMAP says of them."""
     with opened(options, block, Storage) as (storage, wait):
-        mailboxes = wait(wait(account_of(storage, username)).mailboxes())
+        account = wait(account_of(storage, username))
+        mailboxes = wait(account.mailboxes())
+        names = wait(account.subscriptions()) if subscribed else [mailbox.name for mailbox in mailboxes]
         delimiter = storage.delimiter
-    shown = [mailbox for mailbox in mailboxes if mailbox.subscribed or not subscribed]
+    shown = [mailbox for mailbox in mailboxes if mailbox.name in names]
     parents = {parent for mailbox in mailboxes for parent in _parents(mailbox.name, delimiter)}
     for mailbox in shown:
         click.echo(f"{mailbox.name}\t[{' '.join(_attributes(mailbox, parents))}]")

@@ -77,7 +77,6 @@ class FakeBox:
     name: str
     uidvalidity: int
     special_use: str = ""
-    subscribed: bool = True
     uidnext: int = 1
     modseq: int = 1
     messages: dict[int, FakeMessage] = field(default_factory=dict)  # by UID, ascending
@@ -151,6 +150,7 @@ class FakeAccount:
         self.name = name
         self.own_limit: int | None = None
         self.boxes: dict[str, FakeBox] = {}
+        self.subscribed: set[str] = set()  # names
         self.modseq = 1
 
     @property
@@ -162,6 +162,7 @@ class FakeAccount:
         self.storage.boxes += 1
         box = FakeBox(self.storage.boxes, name, 1000 + self.storage.boxes, special_use)
         self.boxes[name] = box
+        self.subscribed.add(name)
         return box
 
     def add(self, mailbox: str, data: bytes, flags: int = 0, received: int | None = None) -> FakeMessage:
@@ -192,7 +193,11 @@ class FakeAccount:
 
     async def mailboxes(self) -> Sequence[MailboxInfo]:
         await self.storage.called("mailboxes")
-        return [MailboxInfo(box.id, box.name, box.special_use, box.subscribed) for box in self.boxes.values()]
+        return [MailboxInfo(box.id, box.name, box.special_use) for box in self.boxes.values()]
+
+    async def subscriptions(self) -> Sequence[str]:
+        await self.storage.called("subscriptions")
+        return sorted(self.subscribed)
 
     async def status(self, mailbox: str) -> MailboxStatus:
         await self.storage.called("status")
@@ -221,8 +226,8 @@ class FakeAccount:
         await self.storage.called("create_mailbox")
         if special_use and special_use not in SPECIAL_USES:
             raise NoSuchSpecialUse
-        self._make_way(mailbox)
-        self.add_mailbox(mailbox, special_use)
+        self._make_way(_stored(mailbox))
+        self.add_mailbox(_stored(mailbox), special_use)
 
     async def delete_mailbox(self, mailbox: str) -> None:
         await self.storage.called("delete_mailbox")
@@ -233,7 +238,7 @@ class FakeAccount:
 
     async def rename_mailbox(self, mailbox: str, name: str) -> None:
         await self.storage.called("rename_mailbox")
-        box = self.find(mailbox)
+        box, name = self.find(mailbox), _stored(name)
         if box.name == INBOX:
             self._make_way(name)
             _move(self, box, self.add_mailbox(name), list(box.messages))
@@ -244,21 +249,29 @@ class FakeAccount:
             for old in self.boxes
             if (old + self.storage.delimiter).startswith(below)
         }
-        if name.startswith(below) or any(new in self.boxes for new in moved.values()):
+        if name.startswith(below):
+            raise CannotChange("A mailbox cannot be moved into itself")
+        if any(new in self.boxes for new in moved.values()):
             raise MailboxExists
         self._make_way(name)
         for old, new in moved.items():
             self.boxes[new] = self.boxes.pop(old)
             self.boxes[new].name = new
+            if old in self.subscribed:
+                self.subscribed ^= {old}
+                self.subscribed.add(new)
             self.boxes[new].changed()
 
     async def set_subscribed(self, mailbox: str, subscribed: bool) -> None:
         await self.storage.called("set_subscribed")
-        self.find(mailbox).subscribed = subscribed
+        if subscribed:
+            self.subscribed.add(self.find(mailbox).name)
+        else:
+            self.subscribed.discard(_stored(mailbox))
 
     def _make_way(self, name: str) -> None:
         """Make missing parents of a new mailbox. Raises MailboxExists, CannotChange."""
-        if name in self.boxes or name.encode().upper() == b"INBOX":
+        if name in self.boxes:
             raise MailboxExists
         levels = name.split(self.storage.delimiter)
         if not all(levels):
@@ -270,7 +283,7 @@ class FakeAccount:
 
     def find(self, name: str) -> FakeBox:
         """Raises NoSuchMailbox."""
-        box = self.boxes.get(INBOX if name.encode().upper() == b"INBOX" else name)
+        box = self.boxes.get(_stored(name))
         if box is None:
             raise NoSuchMailbox
         return box
@@ -462,6 +475,12 @@ class _Watch:
     def close(self) -> None:
         if self in self._box.watches:
             self._box.watches.remove(self)
+
+
+def _stored(name: str) -> str:
+    """INBOX in any case is the inbox, also as the parent of others."""
+    top, delimiter, rest = name.partition(FakeStorage.delimiter)
+    return f"{INBOX}{delimiter}{rest}" if top.encode().upper() == b"INBOX" else name
 
 
 def bits_of(box: FakeBox, keywords: Sequence[str]) -> int:

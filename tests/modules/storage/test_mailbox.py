@@ -496,7 +496,7 @@ async def test_renaming_the_inbox_leaves_it_empty(mail: Any, storage: ImapSql, a
     await fill(account, 2)
     await account.create_mailbox("INBOX.child")
     await account.rename_mailbox("INBOX", "old.mail")
-    assert [info.name for info in await account.mailboxes()] == ["old.mail", "INBOX.child", "old", "INBOX"]
+    assert [info.name for info in await account.mailboxes()] == ["INBOX", "INBOX.child", "old", "old.mail"]
     assert (await account.status("old.mail")).messages == 2
     assert (await account.status("INBOX")).messages == 0
     await mail.deliver(storage, "ann@example.org")

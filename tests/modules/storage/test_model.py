@@ -54,7 +54,6 @@ class ModelMessage:
 class ModelMailbox:
     uidvalidity: int
     uidnext: int = 1
-    subscribed: bool = True
     messages: dict[int, ModelMessage] = field(default_factory=dict)
 
     def add(self, message: ModelMessage) -> int:
@@ -113,6 +112,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.fake = FakeWorld(Path(self.folder.name))
         self.model: dict[str, ModelMailbox] = {}
+        self.subscribed = {"INBOX"}
         self.sessions: list[tuple[str, Session]] = []
         self.uidvalidity = 0
         self.counter = 0
@@ -255,9 +255,12 @@ class StorageMachine(RuleBasedStateMachine):
         if old not in self.model:
             self.fails(NoSuchMailbox, call)
             return
-        below = [] if old == "INBOX" else [at for at in self.model if at.startswith(old + ".")]
+        if old == "INBOX":
+            self.rename_inbox(new, call)
+            return
+        below = [at for at in self.model if at.startswith(old + ".")]
         renamed = {at: new + at[len(old) :] for at in [old, *below]}
-        if new.startswith(old + ".") and old != "INBOX":
+        if new.startswith(old + "."):
             self.fails(CannotChange, call)
         elif any(at in self.model for at in renamed.values()):
             self.fails(MailboxExists, call)
@@ -265,7 +268,19 @@ class StorageMachine(RuleBasedStateMachine):
             self.run(call)
             self.model = {renamed.get(at, at): box for at, box in self.model.items()}
             self.sessions = [(renamed.get(at, at), session) for at, session in self.sessions]
+            self.subscribed = {renamed.get(at, at) for at in self.subscribed}
             self.find_new()
+
+    def rename_inbox(self, new: str, call: Awaitable[None]) -> None:
+        """It stays what it was, and its messages go."""
+        if new in self.model:
+            self.fails(MailboxExists, call)
+            return
+        self.run(call)
+        self.find_new()
+        for message in self.model["INBOX"].messages.values():
+            self.model[new].add(message)
+        self.model["INBOX"].messages.clear()
 
     def find_new(self) -> None:
         """Mailboxes that came into being beside the one that was asked for."""
@@ -273,15 +288,16 @@ class StorageMachine(RuleBasedStateMachine):
         for info in sorted(listed, key=lambda info: info.id):
             if info.name not in self.model:
                 self.model[info.name] = self.made(self.run(self.account.status(info.name)).uidvalidity)
+                self.subscribed.add(info.name)
 
     @rule(name=NAMES, subscribed=st.booleans())
     def subscribe(self, name: str, subscribed: bool) -> None:
         call = self.account.set_subscribed(name, subscribed)
-        if named(name) not in self.model:
+        if subscribed and named(name) not in self.model:
             self.fails(NoSuchMailbox, call)
             return
         self.run(call)
-        self.model[named(name)].subscribed = subscribed
+        (self.subscribed.add if subscribed else self.subscribed.discard)(named(name))
 
     @rule(name=NAMES)
     def select(self, name: str) -> None:
@@ -315,9 +331,8 @@ class StorageMachine(RuleBasedStateMachine):
     @invariant()
     def all_is_as_in_the_model(self) -> None:
         listed = self.run(self.account.mailboxes())
-        assert {info.name: info.subscribed for info in listed} == {
-            name: box.subscribed for name, box in self.model.items()
-        }
+        assert {info.name for info in listed} == self.model.keys()
+        assert set(self.run(self.account.subscriptions())) == self.subscribed
         for name, box in self.model.items():
             self.run(self.check(name, box))
 

@@ -155,6 +155,10 @@ class MailDatabase:
         """In order of creation."""
         return await self._read(lambda db, limit: reads.mailboxes(db, account, limit))
 
+    async def subscriptions(self, account: int) -> list[str]:
+        """Names, in alphabetical order; not each is a mailbox."""
+        return await self._read(lambda db, limit: reads.subscriptions(db, account, limit))
+
     def mailbox_named(self, account: int, name: str) -> reads.MailboxRow:
         """Raises NoSuchMailbox."""
         return self._readers.now(lambda db: reads.mailbox_named(db, account, name))

@@ -42,6 +42,7 @@ def remove_account(work: Work, unit: RemoveAccount, _blob: Any) -> int:
     mailboxes = work.execute(
         "UPDATE mailbox SET name = char(0) || id, removed = 1 WHERE account = ? RETURNING id", (account,)
     ).fetchall()
+    work.execute("DELETE FROM subscription WHERE account = ?", (account,))
     modseq = journal.next_modseq(work, account, removed=True)
     for (mailbox,) in mailboxes:
         journal.write(work, account, modseq, mailbox, journal.MAILBOX, ())

@@ -25,13 +25,15 @@ def create_mailbox(work: Work, unit: CreateMailbox, _blob: Any) -> int:
 
 
 def rename_mailbox(work: Work, unit: RenameMailbox, _blob: Any) -> None:
+    """A subscription goes along."""
+    if unit.name == INBOX:
+        raise CannotChange("INBOX keeps its name")
     names = _names(work, unit.account)
     if unit.name not in names:
         raise NoSuchMailbox
-    if unit.new_name.startswith(unit.name + DELIMITER) and unit.name != INBOX:
+    if unit.new_name.startswith(unit.name + DELIMITER):
         raise CannotChange("A mailbox cannot be moved into itself")
-    below = "" if unit.name == INBOX else unit.name + DELIMITER  # children of INBOX stay where they are
-    moved = [unit.name, *(name for name in names if below and name.startswith(below))]
+    moved = [unit.name, *(name for name in names if name.startswith(unit.name + DELIMITER))]
     renamed = {old: unit.new_name + old[len(unit.name) :] for old in moved}
     if not names.keys().isdisjoint(renamed.values()):
         raise MailboxExists
@@ -39,16 +41,24 @@ def rename_mailbox(work: Work, unit: RenameMailbox, _blob: Any) -> None:
     modseq = journal.next_modseq(work, unit.account)
     for old, new in renamed.items():
         work.execute("UPDATE mailbox SET name = ? WHERE id = ?", (new, names[old]))
+        work.execute(
+            "UPDATE OR REPLACE subscription SET name = ? WHERE account = ? AND name = ?",
+            (new, unit.account, old),
+        )
         journal.write(work, unit.account, modseq, names[old], journal.MAILBOX, ())
-    if unit.name == INBOX:
-        insert_mailbox(work, unit.account, INBOX, "", unit.now)
 
 
 def subscribe(work: Work, unit: Subscribe, _blob: Any) -> None:
-    mailbox = mailbox_named(work, unit.account, unit.name)
-    work.execute("UPDATE mailbox SET subscribed = ? WHERE id = ?", (unit.subscribed, mailbox))
-    modseq = journal.next_modseq(work, unit.account)
-    journal.write(work, unit.account, modseq, mailbox, journal.MAILBOX, ())
+    """To a mailbox that is there; from a name, whatever it is."""
+    if unit.subscribed:
+        mailbox_named(work, unit.account, unit.name)
+        _subscribe(work, unit.account, unit.name)
+    else:
+        work.execute("DELETE FROM subscription WHERE account = ? AND name = ?", (unit.account, unit.name))
+    mailbox = _names(work, unit.account).get(unit.name)
+    if mailbox is not None:
+        modseq = journal.next_modseq(work, unit.account)
+        journal.write(work, unit.account, modseq, mailbox, journal.MAILBOX, ())
 
 
 def mailbox_named(work: Work, account: int, name: str) -> int:
@@ -61,7 +71,7 @@ def mailbox_named(work: Work, account: int, name: str) -> int:
 
 
 def insert_mailbox(work: Work, account: int, name: str, special_use: str, now: int) -> int:
-    """A new mailbox, with a UIDVALIDITY that is larger than every earlier one of the database; gives its id."""
+    """A new mailbox, subscribed to, with a UIDVALIDITY that is larger than every earlier one of the database; gives its id."""
     ((uidvalidity,),) = work.execute(
         "UPDATE counter SET value = max(value + 1, ?) WHERE name = 'uidvalidity' RETURNING value", (now,)
     ).fetchall()
@@ -71,8 +81,13 @@ def insert_mailbox(work: Work, account: int, name: str, special_use: str, now: i
         (account, name, special_use, uidvalidity, modseq),
     )
     mailbox = work.last_id()
+    _subscribe(work, account, name)
     journal.write(work, account, modseq, mailbox, journal.MAILBOX, ())
     return mailbox
+
+
+def _subscribe(work: Work, account: int, name: str) -> None:
+    work.execute("INSERT OR IGNORE INTO subscription(account, name) VALUES(?, ?)", (account, name))
 
 
 def _names(work: Work, account: int) -> dict[str, int]:

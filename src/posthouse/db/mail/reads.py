@@ -27,7 +27,6 @@ class MailboxName(NamedTuple):
     id: int
     name: str
     special_use: str
-    subscribed: int
 
 
 class MailboxRow(NamedTuple):
@@ -115,15 +114,25 @@ def account_names(connection: apsw.Connection) -> list[str]:
 
 
 def mailboxes(connection: apsw.Connection, account: int, limit: int | None) -> list[MailboxName]:
-    """(id, name, special use, subscribed) of each, in order of creation. Raises TooLong."""
+    """(id, name, special use) of each, in order of creation. Raises TooLong."""
     rows = _rows(
         connection,
-        "SELECT id, name, special_use, subscribed FROM mailbox"
-        " WHERE account = ? AND NOT removed ORDER BY id LIMIT ?",
+        "SELECT id, name, special_use FROM mailbox WHERE account = ? AND NOT removed ORDER BY id LIMIT ?",
         (account, _one_more(limit)),
     )
     _check(len(rows), limit)
     return [MailboxName._make(row) for row in rows]
+
+
+def subscriptions(connection: apsw.Connection, account: int, limit: int | None) -> list[str]:
+    """Names, in alphabetical order; not each is a mailbox. Raises TooLong."""
+    rows = _rows(
+        connection,
+        "SELECT name FROM subscription WHERE account = ? ORDER BY name LIMIT ?",
+        (account, _one_more(limit)),
+    )
+    _check(len(rows), limit)
+    return [name for (name,) in rows]
 
 
 def mailbox_named(connection: apsw.Connection, account: int, name: str) -> MailboxRow:

@@ -11,6 +11,7 @@ from posthouse.db.sqlite import Schema
 # account.modseq: the last one given out, never goes back. account.used: octets of its emails.
 # removed accounts and mailboxes: nobody sees them, and their names, which nobody can have, stand in nobody's way.
 # Messages are purged in steps; the rest is the collector's.
+# subscription: to names, which stay when the mailbox goes.
 # message.flags: bits 0 to 4 \Seen \Answered \Flagged \Deleted \Draft, 5 \Recent, from 8 on keywords by keyword.bit.
 # message is narrow: all that STORE, COPY and EXPUNGE touch. email is wide and never updated; email.head are the octets
 # of the message before those of its blob.
@@ -24,11 +25,12 @@ CREATE TABLE account(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UN
     modseq INTEGER NOT NULL DEFAULT 1, journal_floor INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,
     append_limit INTEGER, removed INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE mailbox(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, name TEXT NOT NULL,
-    special_use TEXT NOT NULL, subscribed INTEGER NOT NULL DEFAULT 1, uidvalidity INTEGER NOT NULL,
+    special_use TEXT NOT NULL, uidvalidity INTEGER NOT NULL,
     uidnext INTEGER NOT NULL DEFAULT 1, modseq INTEGER NOT NULL DEFAULT 1, total INTEGER NOT NULL DEFAULT 0,
     unseen INTEGER NOT NULL DEFAULT 0, recent INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0,
     UNIQUE(account, name)) STRICT;
 CREATE INDEX mailbox_removed ON mailbox(id) WHERE removed;
+CREATE TABLE subscription(account INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE keyword(mailbox INTEGER NOT NULL, bit INTEGER NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY(mailbox, bit), UNIQUE(mailbox, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE email(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, blob INTEGER NOT NULL,

@@ -240,7 +240,7 @@ class CreateMailbox(Unit[int]):
 
 @dataclass(frozen=True, slots=True)
 class RemoveMailbox(Unit[None]):
-    """Take a mailbox out of sight; its children stay. Raises NoSuchMailbox, CannotChange."""
+    """Take a mailbox out of sight; its children stay, and the subscription to its name. Raises NoSuchMailbox, CannotChange."""
 
     account: int
     name: str
@@ -250,7 +250,7 @@ class RemoveMailbox(Unit[None]):
 class RenameMailbox(Unit[None]):
     """Rename a mailbox with its children, and make missing parents of the new name.
 
-    INBOX gives all it has to a new mailbox and is empty then. Raises NoSuchMailbox, MailboxExists, CannotChange.
+    Not INBOX. Raises NoSuchMailbox, MailboxExists, CannotChange.
     """
 
     account: int
@@ -261,7 +261,7 @@ class RenameMailbox(Unit[None]):
 
 @dataclass(frozen=True, slots=True)
 class Subscribe(Unit[None]):
-    """Raises NoSuchMailbox."""
+    """Subscribe to a mailbox, or end what subscription there is to the name. Raises NoSuchMailbox."""
 
     account: int
     name: str

@@ -148,6 +148,7 @@ async def test_rename_of_the_inbox_leaves_it_empty(server: ImapServer) -> None:
     for _ in range(3):
         await server.add("ann", MESSAGE, flags=1, keywords=["work"])
     client = await server.login("ann")
+    before = await uidvalidity(client, "INBOX")
     await run(client, "CREATE INBOX.child", "RENAME inbox old.mail")
     assert set(await listed(client)) == {"INBOX", "INBOX.child", "old", "old.mail"}
     assert (await client.run("STATUS INBOX (MESSAGES)")).untagged == [b"STATUS INBOX (MESSAGES 0)"]
@@ -156,6 +157,38 @@ async def test_rename_of_the_inbox_leaves_it_empty(server: ImapServer) -> None:
     assert [set(value) - {"\\Recent"} for _, value in flags] == [{"\\Seen", "work"}] * 3
     await server.add("ann", MESSAGE)
     assert b"1 EXISTS" in (await client.run("SELECT INBOX")).untagged
+    assert list(await client.fetch("UID FETCH 1:* UID")) == [1]
+    assert await uidvalidity(client, "INBOX") == before
+    assert await uidvalidity(client, "old.mail") > before
+    assert (await client.run("STATUS INBOX (UIDNEXT)")).untagged == [b"STATUS INBOX (UIDNEXT 5)"]
+
+
+async def test_rename_of_the_inbox_onto_something_moves_nothing(server: ImapServer) -> None:
+    await server.add("ann", MESSAGE)
+    client = await server.login("ann", "INBOX")
+    await run(client, "CREATE box")
+    for name in ("box", "inbox"):
+        reply = await client.run(f"RENAME INBOX {name}")
+        assert (reply.untagged, reply.tagged) == ([], b"NO Mailbox already exists")
+    assert not (await client.run("RENAME INBOX x..y")).is_ok
+    assert set(await listed(client)) == {"INBOX", "box"}
+
+
+async def test_R_115_sessions_in_the_inbox_see_it_emptied_by_rename(server: ImapServer) -> None:
+    """And stay in it, with their numbers."""
+    for _ in range(3):
+        await server.add("ann", MESSAGE)
+    client, other = await server.login("ann", "INBOX"), await server.login("ann", "INBOX")
+    gone = [b"3 EXPUNGE", b"2 EXPUNGE", b"1 EXPUNGE"]
+    reply = await client.run("RENAME INBOX INBOX.old")
+    assert (reply.untagged, reply.tagged) == (gone, b"OK RENAME completed")
+    await server.add("ann", MESSAGE)
+    reply = await other.run("FETCH 1:3 FLAGS")  # no number changes its meaning
+    assert (reply.untagged[3:], reply.is_ok) == ([b"4 EXISTS", b"4 RECENT"], True)
+    assert (await other.run("NOOP")).untagged == gone
+    for session in (client, other):
+        await run(session, "NOOP")
+        assert await session.fetch("FETCH 1:* UID") == {1: ["UID", 4]}
 
 
 # --- subscriptions
@@ -174,6 +207,21 @@ async def test_subscriptions(server: ImapServer) -> None:
     assert (await client.run("SUBSCRIBE inbox")).tagged == b"OK SUBSCRIBE completed"
     assert set(await listed(client, 'LSUB "" *')) == {"INBOX", "a.b", "Sent"}
     assert (await client.run("SUBSCRIBE nowhere")).tagged == b"NO No such mailbox"
+
+
+async def test_a_subscription_outlives_its_mailbox(server: ImapServer) -> None:
+    client = await server.login("ann")
+    await run(client, "CREATE a.b", "CREATE x", "DELETE a.b", "RENAME x y")
+    gone = ["\\Noselect", "\\HasNoChildren"]
+    expected = {"INBOX": ["\\HasNoChildren"], "a": ["\\HasChildren"], "y": ["\\HasNoChildren"], "a.b": gone}
+    assert await listed(client, 'LSUB "" *') == expected
+    assert (await client.run("SUBSCRIBE a.b")).tagged == b"NO No such mailbox"
+    await run(client, "DELETE a")
+    assert (await listed(client, 'LSUB "" %'))["a"] == ["\\Noselect", "\\HasChildren"]
+    await run(client, "UNSUBSCRIBE a", "UNSUBSCRIBE a.b", "UNSUBSCRIBE a.b", "UNSUBSCRIBE nowhere")
+    assert set(await listed(client, 'LSUB "" *')) == {"INBOX", "y"}
+    await run(client, "CREATE a.b")
+    assert set(await listed(client, 'LSUB "" *')) == {"INBOX", "y", "a", "a.b"}
 
 
 async def test_lsub_shows_a_level_above_a_subscribed_mailbox_to_percent_only(in_memory: ImapServer) -> None:

@@ -4,22 +4,24 @@ from collections.abc import Collection, Iterator, Sequence
 
 from posthouse.framework.interfaces.storage import MailboxInfo
 
-NO_MAILBOX = "\\Noselect \\HasChildren"  # a level of names without a mailbox of its own
+NO_MAILBOX = "\\Noselect"
+LEVEL = f"{NO_MAILBOX} \\HasChildren"  # of names, without a mailbox of its own
 
 
 class MailboxTree:
-    def __init__(self, mailboxes: Sequence[MailboxInfo], delimiter: str) -> None:
+    """more: names that count as children, too."""
+
+    def __init__(self, mailboxes: Sequence[MailboxInfo], delimiter: str, more: Collection[str] = ()) -> None:
         self._mailboxes = {mailbox.name: mailbox for mailbox in mailboxes}
         self._delimiter = delimiter
-        self._parents = {parent for name in self._mailboxes for parent in self._above(name)}
+        self._parents = {parent for name in (*self._mailboxes, *more) for parent in self._above(name)}
 
     def attributes(self, name: str) -> str:
         """As LIST shows them, parted by blanks."""
         mailbox = self._mailboxes.get(name)
-        if mailbox is None:
-            return NO_MAILBOX
         children = "\\HasChildren" if name in self._parents else "\\HasNoChildren"
-        return f"{mailbox.special_use} {children}" if mailbox.special_use else children
+        first = NO_MAILBOX if mailbox is None else mailbox.special_use
+        return f"{first} {children}" if first else children
 
     def with_levels(self, names: Collection[str]) -> Iterator[str]:
         """These names in their order, each behind the levels above it that are not among them (RFC 3501 §6.3.8)."""

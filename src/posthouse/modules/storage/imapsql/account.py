@@ -53,7 +53,11 @@ class MailAccount:
     async def mailboxes(self) -> Sequence[MailboxInfo]:
         with told_to_clients(self._log):
             found = await self._db.mailboxes(self._id)
-        return [MailboxInfo(row.id, row.name, row.special_use, bool(row.subscribed)) for row in found]
+        return [MailboxInfo(*row) for row in found]
+
+    async def subscriptions(self) -> Sequence[str]:
+        with told_to_clients(self._log):
+            return await self._db.subscriptions(self._id)
 
     async def status(self, mailbox: str) -> MailboxStatus:
         with told_to_clients(self._log):
@@ -108,13 +112,23 @@ class MailAccount:
             await self._db.purge_removed()
 
     async def rename_mailbox(self, mailbox: str, name: str) -> None:
-        unit = units.RenameMailbox(self._id, stored_name(mailbox), new_name(name), self._now())
+        old, new = stored_name(mailbox), new_name(name)
+        if old == units.INBOX:
+            await self._empty_inbox(new)
+            return
         with told_to_clients(self._log):
-            await self._db.run(unit)
+            await self._db.run(units.RenameMailbox(self._id, old, new, self._now()))
 
     async def set_subscribed(self, mailbox: str, subscribed: bool) -> None:
         with told_to_clients(self._log):
             await self._db.run(units.Subscribe(self._id, stored_name(mailbox), subscribed))
+
+    async def _empty_inbox(self, name: str) -> None:
+        """What came in so far goes into a new mailbox: in steps, of which a crash leaves each done or not."""
+        await self.create_mailbox(name)
+        inbox = await self.open(units.INBOX)
+        found = await inbox.snapshot()
+        await inbox.move(found.uids, name)
 
     def _now(self) -> int:
         return int(self._clock.time())

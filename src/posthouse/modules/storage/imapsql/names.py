@@ -14,7 +14,7 @@ _CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def stored_name(mailbox: str) -> str:
     """INBOX in any case is the inbox, also as the parent of others; all else is as it is."""
     top, delimiter, rest = mailbox.partition(DELIMITER)
-    return f"{INBOX}{delimiter}{rest}" if top.upper() == INBOX else mailbox
+    return f"{INBOX}{delimiter}{rest}" if top.encode(errors="replace").upper() == b"INBOX" else mailbox
 
 
 def new_name(mailbox: str) -> str:
