@@ -18,6 +18,7 @@ CATALOGUE = Catalogue(
         "table.file": "posthouse.modules.table.file:FileTable",
         "table.identity": "posthouse.modules.table.identity:IdentityTable",
         "table.sql_table": "posthouse.modules.table.sql_table:SqlTable",
+        "check.rspamd": "posthouse.modules.check.rspamd:Rspamd",
         "storage.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "target.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "tls.loader.file": "posthouse.modules.tls.file:FileLoader",
@@ -31,7 +32,7 @@ CATALOGUE = Catalogue(
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
         " check.require_matching_rdns check.require_mx_record check.require_tls check.spf check.dkim check.dnsbl"
-        " check.authorize_sender check.command check.milter check.rspamd"
+        " check.authorize_sender check.command check.milter"
         " require_matching_rdns require_mx_record require_tls"
         " modify.replace_sender modify.replace_rcpt modify.dkim imap.filter.command"
         " mx_auth.dane mx_auth.mtasts mx_auth.sts_preload mx_auth.dnssec mx_auth.local_policy"

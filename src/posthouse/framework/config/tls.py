@@ -178,6 +178,30 @@ server_tls = ServerTlsKind()
 tls_client = Block("block", TlsClient)
 
 
+def client_context(client: TlsClient | None) -> ssl.SSLContext:
+    """How a peer's certificate is verified, and ours shown. Raises OSError for files that cannot be used."""
+    context = ssl.create_default_context()
+    if client is None:
+        return context
+    if client.root_ca:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for path in client.root_ca:
+            context.load_verify_locations(path)
+    if client.cert and client.key:
+        context.load_cert_chain(client.cert, client.key)
+    if client.protocols.minimum is not None:
+        context.minimum_version = client.protocols.minimum
+    context.maximum_version = client.protocols.maximum
+    offered = [
+        CIPHERS[name]
+        for name in client.ciphers
+        if offers_cipher(TlsOptions(ssl.TLSVersion.TLSv1_2), CIPHERS[name])
+    ]
+    if offered:
+        context.set_ciphers(":".join(offered))
+    return context
+
+
 def _options(block: TlsBlock, node: Node, log: Logger) -> TlsOptions:
     options = TlsOptions(block.protocols.minimum or ssl.TLSVersion.TLSv1_2, block.protocols.maximum)
     offered = tuple(CIPHERS[name] for name in block.ciphers if offers_cipher(options, CIPHERS[name]))

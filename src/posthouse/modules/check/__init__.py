@@ -1,0 +1,1 @@
+"""Checks: what may object to a message."""
