@@ -1,0 +1,1 @@
+"""The PROXY protocol: who really is at the other end of a connection."""
