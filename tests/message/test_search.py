@@ -113,6 +113,12 @@ def test_a_field_is_searched_by_its_name(name: bytes, text: str, expected: bool)
     assert any(folded in field for field in searched(MESSAGE).fields(name)) is expected
 
 
+@pytest.mark.parametrize("fold", [b"\r\n", b"\n"])
+def test_folds_around_a_value_are_no_part_of_it(fold: bytes) -> None:
+    message = b"Subject:" + fold + b" =?utf-8?q?a?=" + fold + b" \r\nTo: b\r\n\r\n"
+    assert searched(message).fields(b"subject") == [b"A"]
+
+
 def test_texts_are_kept_for_the_next_needle() -> None:
     message = searched(MESSAGE)
     assert [message.body_has(Needle(text)) for text in ("open", "closed", "привет", "open")] == [

@@ -91,7 +91,7 @@ class SearchedMessage:
         while at >= 0:
             field = _REST_OF_FIELD.match(block, at + len(wanted))
             if field:
-                yield field[1].strip(b" \t\r")
+                yield field[1].strip(b" \t\r\n")
             at = capitals.find(wanted, at + len(wanted))
 
     def _folded_bodies(self) -> Iterator[Iterator[bytes]]:
