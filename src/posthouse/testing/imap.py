@@ -157,6 +157,8 @@ class ImapClient:
         """APPEND with a literal that is announced first."""
         tag = await self.start(f"APPEND {mailbox} {options}{{{len(message)}}}")
         line = await self.line()
+        if not line:
+            raise BadResponse(b"closed after APPEND")
         if not line.startswith(b"+ "):
             return Reply([], line[len(tag) + 1 :])
         self.send(message + b"\r\n")

@@ -33,14 +33,14 @@ class Ledger:
         assert (lost, double, unknown) == (set(), {}, set())
 
 
-def message(tag: int) -> bytes:
+def message(tag: int, body: bytes = BODY) -> bytes:
     """A message that says which it is, at its beginning and at its end."""
     head = b"From: <a@example.net>\r\nTo: <b@example.org>\r\nSubject: %d\r\nX-Ledger: %d-%d\r\n\r\n" % (
         tag,
         tag,
         tag,
     )
-    return head + BODY + b"end of %d\r\n" % tag
+    return head + body + b"end of %d\r\n" % tag
 
 
 async def deliver(port: int, ledger: Ledger, recipient: str) -> None:
@@ -89,10 +89,15 @@ def held(port: int, user: str, password: str) -> Counter[int]:
     return found
 
 
-def _tag(stored: bytes) -> int:
+def tag_of(stored: bytes) -> int:
+    """Which message its header says that it is."""
     match = TAG.search(stored)
     assert match is not None, "a message without its header"
     assert match[1] == match[2]
-    tag = int(match[1])
+    return int(match[1])
+
+
+def _tag(stored: bytes) -> int:
+    tag = tag_of(stored)
     assert stored.endswith(message(tag)[message(tag).index(b"X-Ledger") :]), f"message {tag} is not whole"
     return tag
