@@ -88,6 +88,16 @@ class Stream(asyncio.Protocol):
         self.peer_port = 0
 
     @property
+    def peer(self) -> str:
+        """IP:PORT of the peer for logs."""
+        return peer_text(self.peer_ip, self.peer_port)
+
+    @property
+    def is_peer_known(self) -> bool:
+        """`peer_ip` is the client's, and not that of a proxy before it."""
+        return True
+
+    @property
     def is_lost(self) -> bool:
         """The connection is closed, by whichever side."""
         return self._is_lost or self._transport.is_closing()
@@ -195,8 +205,7 @@ class Stream(asyncio.Protocol):
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
-            address = ip_address(peer[0].partition("%")[0])
-            self.peer_ip = getattr(address, "ipv4_mapped", None) or address
+            self.peer_ip = unmapped(ip_address(peer[0].partition("%")[0]))
             self.peer_port = peer[1]
         self._made(self)
 
@@ -260,6 +269,18 @@ class Stream(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._armed = None, float("inf")
+
+
+def unmapped(ip: IpAddress) -> IpAddress:
+    """An IPv4 address also where a socket of both families shows it as IPv6."""
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def peer_text(ip: IpAddress | None, port: int) -> str:
+    """IP:PORT for logs, IPv6 in brackets; "" for Unix sockets."""
+    if ip is None:
+        return ""
+    return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
 
 
 def _tls_state(transport: asyncio.BaseTransport) -> TlsState | None:

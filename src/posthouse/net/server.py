@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from posthouse.core.log import Logger, trace_of
 from posthouse.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, Stream
+from posthouse.net.proxied import ProxiedStream, ProxyTrust
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
 
@@ -26,11 +27,17 @@ class Server:
         return len(self._tasks)
 
     async def listen(
-        self, listener: socket.socket, handler: Handler, tls: ssl.SSLContext | None = None
+        self,
+        listener: socket.socket,
+        handler: Handler,
+        tls: ssl.SSLContext | None = None,
+        *,
+        proxies: ProxyTrust | None = None,
     ) -> None:
         """Accept from now on. `handler` owns its stream; `tls`: the handshake comes first, without a session.
 
-        The listener is closed with the server; a Unix socket's file is left alone.
+        proxies: connections may begin with the header of a proxy, inside of `tls`. The listener is closed with the
+        server; a Unix socket's file is left alone.
         """
         loop = asyncio.get_running_loop()
 
@@ -40,7 +47,7 @@ class Server:
             task.add_done_callback(self._tasks.discard)
 
         def factory() -> Stream:
-            return Stream(loop, made)
+            return Stream(loop, made) if proxies is None else ProxiedStream(loop, made, proxies, self._log)
 
         create = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
         server = await create(
