@@ -23,6 +23,12 @@ CATALOGUE = Catalogue(
         "target.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "tls.loader.file": "posthouse.modules.tls.file:FileLoader",
         "tls.loader.self_signed": "posthouse.modules.tls.self_signed:SelfSignedLoader",
+        "check.require_tls": "posthouse.modules.check.require_tls:RequireTls",
+        "require_tls": "posthouse.modules.check.require_tls:RequireTls",
+        "check.require_mx_record": "posthouse.modules.check.require_mx_record:RequireMxRecord",
+        "require_mx_record": "posthouse.modules.check.require_mx_record:RequireMxRecord",
+        "check.require_matching_rdns": "posthouse.modules.check.require_matching_rdns:RequireMatchingRdns",
+        "require_matching_rdns": "posthouse.modules.check.require_matching_rdns:RequireMatchingRdns",
     },
     later=frozenset(
         "lmtp openmetrics dovecot_sasld limits msgpipeline checks modifiers mx_auth imap_filters"
@@ -31,9 +37,8 @@ CATALOGUE = Catalogue(
         " table.sql_query table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
-        " check.require_matching_rdns check.require_mx_record check.require_tls check.spf check.dkim check.dnsbl"
+        " check.spf check.dkim check.dnsbl"
         " check.authorize_sender check.command check.milter"
-        " require_matching_rdns require_mx_record require_tls"
         " modify.replace_sender modify.replace_rcpt modify.dkim imap.filter.command"
         " mx_auth.dane mx_auth.mtasts mx_auth.sts_preload mx_auth.dnssec mx_auth.local_policy"
         " libdns.acmedns libdns.alidns libdns.cloudflare libdns.digitalocean libdns.gandi libdns.gcore"

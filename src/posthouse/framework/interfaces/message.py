@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from posthouse.core.events import MessageLog
 from posthouse.core.world import IpAddress
-from posthouse.net.connection import TlsState
+from posthouse.net.connection import TlsState, peer_text
 from posthouse.wire.smtp.parameters import NO_OPTIONS
 from posthouse.wire.smtp.parameters import MailOptions as MailOptions  # a part of this interface
 
@@ -27,10 +27,15 @@ class Connection:
     @property
     def remote(self) -> str:
         """IP:PORT for logs; IPv6 in brackets."""
-        if self.remote_ip is None:
-            return ""
-        host = f"[{self.remote_ip}]" if self.remote_ip.version == 6 else str(self.remote_ip)
-        return f"{host}:{self.remote_port}"
+        return peer_text(self.remote_ip, self.remote_port)
+
+    async def remote_name(self) -> str | None:
+        """The peer's PTR name, once it is looked up. None: it has none, or that is not known. Never raises."""
+        if self.rdns is None:
+            return None
+        if not self.rdns.done():
+            await asyncio.wait((self.rdns,))  # whoever stops waiting must not cancel it for the others
+        return None if self.rdns.cancelled() or self.rdns.exception() else self.rdns.result()
 
 
 @dataclass(slots=True)
