@@ -19,6 +19,7 @@ CATALOGUE = Catalogue(
         "table.identity": "posthouse.modules.table.identity:IdentityTable",
         "table.sql_table": "posthouse.modules.table.sql_table:SqlTable",
         "check.rspamd": "posthouse.modules.check.rspamd:Rspamd",
+        "limits": "posthouse.modules.limits:Limits",
         "storage.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "target.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "tls.loader.file": "posthouse.modules.tls.file:FileLoader",
@@ -31,7 +32,7 @@ CATALOGUE = Catalogue(
         "require_matching_rdns": "posthouse.modules.check.require_matching_rdns:RequireMatchingRdns",
     },
     later=frozenset(
-        "lmtp openmetrics dovecot_sasld limits msgpipeline checks modifiers mx_auth imap_filters"
+        "lmtp openmetrics dovecot_sasld msgpipeline checks modifiers mx_auth imap_filters"
         " auth.plain_separate auth.external auth.pam auth.shadow auth.ldap auth.netauth auth.dovecot_sasl dovecot_sasl"
         " table.regexp table.chain table.email_localpart table.email_localpart_optional table.email_with_domain"
         " table.sql_query table.ldap table.netauth"
