@@ -15,6 +15,7 @@ from posthouse.framework.buffer import MemoryBody
 from posthouse.framework.config.node import Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import parse_settings
+from posthouse.modules.endpoint.imap.books import Shelf
 from posthouse.modules.endpoint.imap.fetch import respond
 from posthouse.modules.endpoint.imap.output import Output
 from posthouse.modules.endpoint.imap.selected import Selected, select
@@ -58,7 +59,7 @@ async def filled(storage: ImapSql, count: int) -> Selected:
             MemoryBody(b"X-Number: %d\r\n" % n + message) for n in range(start, min(start + AT_ONCE, count))
         )
         await asyncio.gather(*(account.append("INBOX", body, 1, (), None) for body in bodies))
-    return await select(await account.open("INBOX"), read_only=False)
+    return await select(await account.open("INBOX"), Shelf(), read_only=False)
 
 
 async def measured(selected: Selected, items: str) -> float:

@@ -22,7 +22,7 @@ async def select(session: "Session", request: Select) -> Completion:
     if request.condstore:
         session.enable_condstore()
     mailbox = await logged_in(session).open(request.mailbox)
-    selected = await open_books(mailbox, read_only=request.read_only)
+    selected = await open_books(mailbox, session.service.shelf, read_only=request.read_only)
     session.out.write(_description(selected))
     session.open(selected)
     if request.read_only:

@@ -21,6 +21,7 @@ from posthouse.framework.interfaces.storage import (
     StorageError,
     Stored,
 )
+from posthouse.modules.endpoint.imap.books import Books, Shelf, compact_flags, compact_uids
 from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.wire.imap.sequence import SequenceSet
 
@@ -51,13 +52,32 @@ class Selected:
     modseq: all changes up to here are known. condstore: the client is told mod-sequences (RFC 7162 §3.1).
     """
 
-    def __init__(self, mailbox: Mailbox, snapshot: Snapshot, *, read_only: bool) -> None:
+    __slots__ = (
+        "_added",
+        "_books",
+        "_changed",
+        "_shelf",
+        "_vanished",
+        "condstore",
+        "flags",
+        "keywords",
+        "mailbox",
+        "modseq",
+        "read_only",
+        "recent",
+        "text",
+        "uidnext",
+        "uids",
+        "uidvalidity",
+    )
+
+    def __init__(self, mailbox: Mailbox, snapshot: Snapshot, shelf: Shelf, *, read_only: bool) -> None:
         self.mailbox = mailbox
         self.read_only = read_only
         self.uidvalidity = snapshot.uidvalidity
         self.uidnext = snapshot.uidnext
-        self.uids = snapshot.uids
-        self.flags = snapshot.flags
+        self.uids = snapshot.uids  # replaced, never changed
+        self.flags = snapshot.flags  # see _own_flags
         self.keywords = snapshot.keywords
         self.text = FlagText(snapshot.keywords)
         self.recent = _count_recent(snapshot.flags)
@@ -66,6 +86,9 @@ class Selected:
         self._added: dict[int, int] = {}  # UID: flags; ascending
         self._changed: set[int] = set()  # UIDs
         self._vanished: set[int] = set()  # UIDs
+        self._shelf = shelf
+        self._books: Books | None = None  # that have `uids` and `flags`: others may look at them too
+        self._share()
 
     # --- finding messages
 
@@ -167,7 +190,7 @@ class Selected:
 
     def _update(self, news: Iterable[tuple[int, int]]) -> list[int]:
         """Take new flags of messages that the client knows; gives their places."""
-        uids, flags = self.uids, self.flags
+        uids, flags = self.uids, self._own_flags()
         places: list[int] = []
         at = -1
         for uid, value in news:
@@ -198,6 +221,8 @@ class Selected:
         for uid, flags in changes.added:
             if self.place(uid) is None:
                 self._added[uid] = flags
+        if changes.changed:
+            self._own_flags()
         for uid, flags in changes.changed:
             self._change(uid, flags)
         self.forget(changes.vanished)
@@ -226,6 +251,7 @@ class Selected:
             pieces += self._removals()
         if self._added:
             pieces.append(await self._arrivals())
+        self._share()
         return pieces
 
     async def _flag_updates(self) -> Iterable[bytes]:
@@ -292,6 +318,7 @@ class Selected:
         places = [at for uid in sorted(self._vanished) if (at := self.place(uid)) is not None]
         self._vanished.clear()
         self.recent -= sum(self.flags[at] & RECENT != 0 for at in places)
+        self._books = None
         self.uids = _without(self.uids, places)
         self.flags = _without(self.flags, places)
         lines = [b"* %d EXPUNGE\r\n" % (at + 1) for at in reversed(places)]
@@ -302,8 +329,8 @@ class Selected:
         added = self._added
         claimed = set(await self._claim(added))
         self._added = {}
-        self.uids.extend(added)
-        self.flags.extend(
+        self.uids = self.uids + array(self.uids.typecode, added)
+        self._own_flags().extend(
             flags | RECENT if uid in claimed else flags & ~RECENT for uid, flags in added.items()
         )
         self.recent += len(claimed)
@@ -319,13 +346,30 @@ class Selected:
         except StorageError:  # the other news must be told all the same: they are in the books already
             return ()
 
+    # --- what other sessions know as well
 
-async def select(mailbox: Mailbox, *, read_only: bool) -> Selected:
+    def _own_flags(self) -> "array[int]":
+        """The flags, to be changed: from now on those of this session alone."""
+        if self._books is not None:
+            self._books = None
+            self.flags = self.flags[:]
+        self.flags = compact_flags(self.flags, self.keywords)
+        return self.flags
+
+    def _share(self) -> None:
+        """Hold what is known together with other sessions that know the same. There are none while something waits to be told."""
+        if self._books is None and not self._added and not self._vanished:
+            mine = Books(compact_uids(self.uids), compact_flags(self.flags, self.keywords))
+            self._books = self._shelf.shared(self.mailbox.id, self.modseq, self.recent, mine)
+            self.uids, self.flags = self._books.uids, self._books.flags
+
+
+async def select(mailbox: Mailbox, shelf: Shelf, *, read_only: bool) -> Selected:
     """Open the books on a mailbox. Raises StorageError."""
     snapshot = await mailbox.snapshot()
     if not read_only:
         await _claim_all(mailbox, snapshot)
-    return Selected(mailbox, snapshot, read_only=read_only)
+    return Selected(mailbox, snapshot, shelf, read_only=read_only)
 
 
 async def _claim_all(mailbox: Mailbox, snapshot: Snapshot) -> None:

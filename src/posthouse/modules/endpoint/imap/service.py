@@ -9,6 +9,7 @@ from posthouse.framework.interfaces.tls import ServerTls
 from posthouse.framework.normalize import Normalization
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
+from posthouse.modules.endpoint.imap.books import Shelf
 from posthouse.modules.endpoint.imap.derived import Derived
 
 
@@ -26,6 +27,7 @@ class Service:
     """See the directives of the same names.
 
     tls: for STARTTLS; None: off. spool: where large messages wait until they are stored. derived: for searches.
+    shelf: what sessions know of mailboxes.
     """
 
     storage: Storage
@@ -40,3 +42,4 @@ class Service:
     io_errors: bool = False
     timeouts: Timeouts = Timeouts()
     derived: Derived = field(default_factory=Derived)
+    shelf: Shelf = field(default_factory=Shelf)
