@@ -51,6 +51,7 @@ T = TypeVar("T")
 
 INBOX = "INBOX"
 ROWS = 256  # rows in a chunk
+AT_HAND_MAX = 65_536  # octets of a message that is given at once
 _SYSTEM = 0x1F
 
 
@@ -258,7 +259,7 @@ class FakeAccount:
             self.boxes[new] = self.boxes.pop(old)
             self.boxes[new].name = new
             if old in self.subscribed:
-                self.subscribed ^= {old}
+                self.subscribed.remove(old)
                 self.subscribed.add(new)
             self.boxes[new].changed()
 
@@ -344,12 +345,10 @@ class FakeMailbox:
             raise BrokenMessage
         return FakeContent(message)
 
-    async def contents(self, emails: Sequence[int]) -> "AsyncIterator[FakeContent | None]":
-        for email in emails:
-            try:
-                yield await self.content(email)
-            except BrokenMessage:
-                yield None
+    async def whole_rows(self, uids: Sequence[int]) -> Sequence[tuple[MessageRow, "FakeLocated"]]:
+        box = await self._called("whole_rows")
+        found = [box.messages[uid] for uid in uids if uid in box.messages]
+        return [(_row(message), FakeLocated(message)) for message in found]
 
     async def columns(
         self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
@@ -445,6 +444,22 @@ class FakeContent:
         if cut_at is not None and offset + length > cut_at:
             raise BrokenMessage
         return self._message.data[offset : offset + length]
+
+
+class FakeLocated:
+    """See framework.interfaces.storage.Located."""
+
+    def __init__(self, message: FakeMessage) -> None:
+        self._message = message
+
+    @property
+    def parts(self) -> bytes:
+        return self._message.structure.parts
+
+    def now(self) -> bytes | None:
+        message = self._message
+        is_at_hand = len(message.data) <= AT_HAND_MAX and not message.is_broken and message.cut_at is None
+        return message.data if is_at_hand else None
 
 
 class _CutOctets:
