@@ -70,11 +70,11 @@ def record_header(body: bytes, crc: int, segment: int) -> bytes:
     return _HEADER.pack(MAGIC, len(body), crc, segment)
 
 
-def body_of(record: bytes, place: Place) -> bytes:
+def body_of(record: bytes | bytearray, place: Place) -> bytes:
     """The body in a record as it was read. Raises Damaged."""
-    if record[:RECORD_HEADER] != _HEADER.pack(MAGIC, place.length, place.crc, place.segment):
+    if not record.startswith(_HEADER.pack(MAGIC, place.length, place.crc, place.segment)):
         raise Damaged(f"segment {place.segment} has no such record at {place.offset}")
-    body = record[RECORD_HEADER:]
+    body = bytes(memoryview(record)[RECORD_HEADER:])
     if len(body) != place.length or zlib.crc32(body) != place.crc:
         raise Damaged(f"wrong checksum in segment {place.segment} at {place.offset}")
     return body

@@ -38,10 +38,11 @@ class Files:
     def pread(self, fd: int, length: int, offset: int) -> bytes:
         return os.pread(fd, length, offset)
 
-    def pread_now(self, fd: int, length: int, offset: int) -> bytes:
+    def pread_now(self, fd: int, length: int, offset: int) -> bytearray:
         """Like `pread`, but only what the system has in memory. Raises OSError when that is nothing, or cannot be told."""
         buffer = bytearray(length)
-        return bytes(buffer[: os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)])
+        del buffer[os.preadv(fd, (buffer,), offset, os.RWF_NOWAIT) :]
+        return buffer
 
     def fdatasync(self, fd: int) -> None:
         os.fdatasync(fd)

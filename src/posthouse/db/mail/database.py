@@ -179,6 +179,10 @@ class MailDatabase:
         """What `reads.rows` gives of at most INLINE_ROWS messages. Raises NoSuchMailbox."""
         return self._readers.now(lambda db: reads.rows(db, mailbox, uids))
 
+    def whole_rows(self, mailbox: int, uids: Sequence[int]) -> list[Any]:
+        """What `reads.whole_rows` gives of at most INLINE_ROWS messages. Raises NoSuchMailbox."""
+        return self._readers.now(lambda db: reads.whole_rows(db, mailbox, uids))
+
     async def show_columns(
         self, mailbox: int, uids: Sequence[int], names: Sequence[str], look: Callable[[list[Any]], T]
     ) -> T:
@@ -248,17 +252,12 @@ class MailDatabase:
                 return found, await self._body(found.blob)
         raise Damaged(f"email {email} of account {account} has no body")
 
-    def locations(self, account: int, emails: Sequence[int]) -> dict[int, reads.Location]:
-        """Where these emails of the account are, at most INLINE_ROWS; those that are gone are left out."""
-        return self._readers.now(lambda db: reads.locations(db, account, emails))
-
-    def body_at_hand(self, location: reads.Location) -> bytes | None:
-        """The octets of its blob, if they are soon read; None also for any trouble, of which `locate` will tell."""
-        blob = location.blob
-        if isinstance(blob, OwnFile) or blob.length > INLINE_OCTETS:
+    def body_at_hand(self, place: Place) -> bytes | None:
+        """The octets there, if they are soon read; None also for any trouble, of which `locate` will tell."""
+        if place.length > INLINE_OCTETS:
             return None
         try:
-            return self._blobs.body_now(blob)
+            return self._blobs.body_now(place)
         except (FileNotFoundError, Damaged):
             return None
 

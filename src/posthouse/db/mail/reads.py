@@ -89,15 +89,14 @@ _ROW = (
     " FROM message CROSS JOIN email ON email.id = message.email"
 )
 _OF_MAILBOX = " WHERE mailbox = (SELECT id FROM mailbox WHERE id = ? AND NOT removed)"
-_ROWS_OF_SPAN = _ROW + _OF_MAILBOX + " AND uid BETWEEN ? AND ? ORDER BY uid"
-_ROWS_OF_LIST = _ROW + _OF_MAILBOX + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"  # noqa: S608 - constants
-_LOCATION = (
-    "SELECT email.id, email.size, head, parts, segment, offset, length, crc, file, pieces"
-    " FROM email JOIN blob ON blob.id = email.blob"
+_SPAN = _OF_MAILBOX + " AND uid BETWEEN ? AND ? ORDER BY uid"
+_LIST = _OF_MAILBOX + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"  # noqa: S608 - constants
+_PLACE = ", head, parts, segment, offset, length, crc, file, pieces"
+_BLOB = (
+    " CROSS JOIN blob ON blob.id = email.blob"  # CROSS: else the statement is prepared anew for each value
 )
-_LOCATIONS = _LOCATION.replace(" FROM ", " FROM json_each(?) CROSS JOIN ") + (
-    " WHERE email.id = value AND email.account = ?"
-)
+_WHOLE_ROW = _ROW.replace(" FROM ", _PLACE + " FROM ") + _BLOB
+_LOCATION = f"SELECT email.size{_PLACE} FROM email{_BLOB} WHERE email.id = ? AND email.account = ?"  # noqa: S608 - constants
 _CHUNK = 10_000  # rows fetched at a time of a long list
 
 
@@ -211,11 +210,20 @@ def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[
 
     Raises NoSuchMailbox.
     """
+    return _found(connection, _ROW, number, uids)
+
+
+def whole_rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[Any]:
+    """The same, and (head, parts, segment, offset, length, crc, file, pieces): see Location. Raises NoSuchMailbox."""
+    return _found(connection, _WHOLE_ROW, number, uids)
+
+
+def _found(connection: apsw.Connection, select: str, number: int, uids: Sequence[int]) -> list[Any]:
     assert 0 < len(uids) <= INLINE_ROWS
     if not is_dense(uids):
-        found = _rows(connection, _ROWS_OF_LIST, (number, as_json(uids)))
+        found = _rows(connection, select + _LIST, (number, as_json(uids)))
     else:
-        found = _rows(connection, _ROWS_OF_SPAN, (number, uids[0], uids[-1]))
+        found = _rows(connection, select + _SPAN, (number, uids[0], uids[-1]))
         if len(uids) < uids[-1] - uids[0] + 1:
             wanted = set(uids)
             found = [row for row in found if row[0] in wanted]
@@ -259,33 +267,12 @@ def recent(connection: apsw.Connection, number: int, uids: Sequence[int], limit:
 
 def location(connection: apsw.Connection, account: int, email: int) -> Location | None:
     """None if the account has no such email."""
-    rows = _rows(connection, f"{_LOCATION} WHERE email.id = ? AND email.account = ?", (email, account))
-    return _location(*rows[0][1:]) if rows else None
-
-
-def locations(connection: apsw.Connection, account: int, emails: Sequence[int]) -> dict[int, Location]:
-    """By email; those that the account does not have are left out."""
-    assert len(emails) <= INLINE_ROWS
-    if len(emails) == 1:
-        found = location(connection, account, emails[0])
-        return {} if found is None else {emails[0]: found}
-    rows = _rows(connection, _LOCATIONS, (as_json(emails), account))
-    return {email: _location(*columns) for email, *columns in rows}
-
-
-def _location(
-    size: int,
-    head: bytes,
-    parts: bytes,
-    segment: int,
-    offset: int,
-    length: int,
-    crc: int,
-    file: str | None,
-    pieces: bytes,
-) -> Location:
-    blob = Place(segment, offset, length, crc) if file is None else OwnFile(file, length, pieces)
-    return Location(size, head, parts, blob)
+    for size, head, parts, segment, offset, length, crc, file, pieces in _rows(
+        connection, _LOCATION, (email, account)
+    ):
+        blob = Place(segment, offset, length, crc) if file is None else OwnFile(file, length, pieces)
+        return Location(size, head, parts, blob)
+    return None
 
 
 def _touched(entries: list[tuple[int, bytes]], limit: int | None) -> dict[int, set[int]]:

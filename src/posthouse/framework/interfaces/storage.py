@@ -180,6 +180,19 @@ class Content(Protocol):
         ...
 
 
+class Located(Protocol):
+    """Where the octets of one message are; good for as long as a chunk of rows is worked on."""
+
+    @property
+    def parts(self) -> bytes:
+        """See Content."""
+        ...
+
+    def now(self) -> bytes | None:
+        """All octets, if they are soon read. None for a large message, and for any trouble, of which `Mailbox.content` tells."""
+        ...
+
+
 class CannotChange(StorageError):
     """What must not be done to this mailbox: deleting the inbox, a name that cannot be."""
 
@@ -268,8 +281,8 @@ class Mailbox(Protocol):
         """The octets of a message (`MessageRow.email`). Raises BrokenMessage."""
         ...
 
-    def contents(self, emails: Sequence[int]) -> AsyncIterator[Content | None]:
-        """The same for each of these, in their order; None for one that is damaged. One is held at a time."""
+    async def whole_rows(self, uids: Sequence[int]) -> Sequence[tuple[MessageRow, Located]]:
+        """Like `rows`, of at most 256 messages, with what gives their octets."""
         ...
 
     async def store(

@@ -9,12 +9,19 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from posthouse.framework.interfaces.storage import SEEN, BrokenMessage, FlagChange, MessageRow, StorageError
+from posthouse.framework.interfaces.storage import (
+    SEEN,
+    BrokenMessage,
+    FlagChange,
+    Located,
+    MessageRow,
+    StorageError,
+)
 from posthouse.modules.endpoint.imap.completion import DONE, Completion, refused_by_storage
 from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.modules.endpoint.imap.output import Output
 from posthouse.modules.endpoint.imap.row_text import RowText
-from posthouse.modules.endpoint.imap.sections import MessageWriter
+from posthouse.modules.endpoint.imap.sections import MessageWriter, response
 from posthouse.modules.endpoint.imap.select import opened
 from posthouse.modules.endpoint.imap.selected import LINES, FlagsChange, Places, Selected
 from posthouse.wire.imap.fetch import Attribute, Fetch, Item, Section
@@ -156,9 +163,9 @@ class _Sections:
         marked = await self._mark_seen(places) if self._sets_seen else set()
         told = frozenset(marked)
         try:
-            async for rows in self._selected.mailbox.rows(self._selected.uids_at([places])):
-                if rows:
-                    await self._write(rows, told, marked)
+            found = await self._selected.mailbox.whole_rows(self._selected.uids_at([places]))
+            if found:
+                await self._write(found, told, marked)
         finally:
             if marked:
                 with contextlib.suppress(StorageError):
@@ -179,9 +186,12 @@ class _Sections:
     async def _store(self, uids: Iterable[int], change: FlagChange) -> None:
         await self._selected.store(sorted(uids), FlagsChange(change, SEEN), silent=False)
 
-    async def _write(self, rows: Sequence[MessageRow], told: Set[int], marked: set[int]) -> None:
+    async def _write(
+        self, found: Sequence[tuple[MessageRow, Located]], told: Set[int], marked: set[int]
+    ) -> None:
         """Write a response for each row; told: with flags, whatever was asked for. Takes from `marked` what was sent."""
         selected, out = self._selected, self._out
+        rows = [row for row, _ in found]
         places = selected.places_of([row.uid for row in rows])
         attributes = [item for item in self._items if isinstance(item, Attribute)]
         tells = bool(told) and _FLAGS not in attributes
@@ -190,14 +200,16 @@ class _Sections:
             repeat(item, len(rows)) if isinstance(item, Section) else next(columns) for item in self._items
         ]
         flags = next(columns) if tells else []
-        contents = selected.mailbox.contents([row.email for row in rows])
-        for number, (at, row, *parts) in enumerate(zip(places, rows, *values, strict=True)):
-            content = await anext(contents)
+        for number, (at, (row, located), *parts) in enumerate(zip(places, found, *values, strict=True)):
+            if tells and row.uid in told:
+                parts.append(flags[number])
+            octets = located.now()
             try:
-                if content is None:
-                    raise BrokenMessage
-                writer = MessageWriter(content, out)
-                await writer.write(at + 1, [*parts, flags[number]] if tells and row.uid in told else parts)
+                if octets is not None:
+                    out.write_parts(response(at + 1, parts, octets, located.parts))
+                else:
+                    content = await selected.mailbox.content(row.email)
+                    await MessageWriter(content, out).write(at + 1, parts)
             except BrokenMessage as err:
                 self._broken = err
                 continue

@@ -1,7 +1,7 @@
 """What goes to a client: gathered, sent in pieces, and only as fast as it is read."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from posthouse.net.connection import ConnectionLost, Stream
 from posthouse.wire.imap.deflate import Deflater
@@ -34,6 +34,10 @@ class Output:
     def write(self, octets: bytes) -> None:
         self._parts.append(octets)
         self._size += len(octets)
+
+    def write_parts(self, parts: Sequence[bytes]) -> None:
+        self._parts += parts
+        self._size += sum(map(len, parts))
 
     async def write_all(self, pieces: Iterable[bytes]) -> None:
         """Write one after the other, as fast as they are taken. Raises ConnectionLost."""

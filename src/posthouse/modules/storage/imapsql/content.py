@@ -1,13 +1,10 @@
 """The octets of stored messages."""
 
-from collections.abc import AsyncIterator, Sequence
-
 from posthouse.core.log import Logger
-from posthouse.db.blobs import OwnFile
+from posthouse.db.blobs import OwnFile, Place
 from posthouse.db.mail.database import MailDatabase
 from posthouse.db.mail.reads import Location
-from posthouse.db.readers import INLINE_ROWS
-from posthouse.framework.interfaces.storage import BrokenMessage, Content
+from posthouse.framework.interfaces.storage import Content
 from posthouse.modules.storage.imapsql.errors import told_to_clients
 
 
@@ -20,24 +17,20 @@ async def load(db: MailDatabase, log: Logger, account: int, email: int) -> Conte
     return SmallContent(location.head + body, location.parts)
 
 
-async def load_all(
-    db: MailDatabase, log: Logger, account: int, emails: Sequence[int]
-) -> AsyncIterator[Content | None]:
-    """See framework.interfaces.storage.Mailbox.contents. What is at hand costs one look-up for many."""
-    for at in range(0, len(emails), INLINE_ROWS):
-        some = emails[at : at + INLINE_ROWS]
-        with told_to_clients(log):
-            places = db.locations(account, some)
-        for email in some:
-            place = places.get(email)
-            body = db.body_at_hand(place) if place is not None else None
-            if place is not None and body is not None:
-                yield SmallContent(place.head + body, place.parts)
-                continue
-            try:
-                yield await load(db, log, account, email)
-            except BrokenMessage:
-                yield None
+class Located:
+    """See framework.interfaces.storage.Located. place: None for a large file."""
+
+    __slots__ = ("_db", "_head", "_place", "parts")
+
+    def __init__(self, db: MailDatabase, head: bytes, parts: bytes, place: Place | None) -> None:
+        self._db = db
+        self._head = head
+        self._place = place
+        self.parts = parts
+
+    def now(self) -> bytes | None:
+        body = self._db.body_at_hand(self._place) if self._place is not None else None
+        return None if body is None else self._head + body
 
 
 class SmallContent:

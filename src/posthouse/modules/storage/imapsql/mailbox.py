@@ -4,10 +4,11 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from posthouse.core.log import Logger
 from posthouse.core.world import Clock, Subscription
+from posthouse.db.blobs import Place
 from posthouse.db.mail import reads, units
 from posthouse.db.mail.database import MailDatabase
 from posthouse.db.readers import INLINE_ROWS
@@ -25,6 +26,7 @@ from posthouse.framework.interfaces.storage import (
     StoredMessage,
 )
 from posthouse.modules.storage.imapsql import content, search
+from posthouse.modules.storage.imapsql.content import Located
 from posthouse.modules.storage.imapsql.errors import told_to_clients
 from posthouse.modules.storage.imapsql.names import stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
@@ -105,8 +107,9 @@ class OpenMailbox:
     async def content(self, email: int) -> Content:
         return await content.load(self._db, self._log, self._account, email)
 
-    def contents(self, emails: Sequence[int]) -> AsyncIterator[Content | None]:
-        return content.load_all(self._db, self._log, self._account, emails)
+    async def whole_rows(self, uids: Sequence[int]) -> Sequence[tuple[MessageRow, Located]]:
+        with told_to_clients(self._log):
+            return list(map(self._whole, self._db.whole_rows(self.id, uids)))
 
     async def store(
         self,
@@ -154,6 +157,12 @@ class OpenMailbox:
 
     def watch(self, changed: Callable[[], None]) -> Subscription:
         return self._watchers.watch(self.id, changed)
+
+    def _whole(self, columns: tuple[Any, ...]) -> tuple[MessageRow, Located]:
+        row = MessageRow._make(columns[: len(MessageRow._fields)])
+        head, parts, segment, offset, length, crc, file, _ = columns[len(row) :]
+        place = Place(segment, offset, length, crc) if file is None else None
+        return row, Located(self._db, head, parts, place)
 
     def _copy(self, uids: Sequence[int], destination: str, *, removes: bool = False) -> units.Copy:
         return units.Copy(self.id, uids, stored_name(destination), int(self._clock.time()), removes)
