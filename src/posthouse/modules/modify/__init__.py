@@ -1,0 +1,1 @@
+"""Modifiers: what changes a message on its way."""
