@@ -358,6 +358,22 @@ def test_R_142_any_octets_are_a_message(message: bytes, structure_of: Read) -> N
     structure_of(message)
 
 
+@given(message=LINES | st.binary(max_size=200))
+def test_R_131_parts_lie_in_the_part_that_they_are_inside_of_and_apart_from_each_other(
+    message: bytes,
+) -> None:
+    parts = list(parts_of(scan(message).parts))
+    assert parts[0].inside == len(parts) - 1
+    for at, part in enumerate(parts):
+        assert part.header <= part.body <= part.end <= len(message)
+        begin, child = part.body, at + 1
+        while child <= at + part.inside:
+            assert begin <= parts[child].header
+            assert parts[child].end <= part.end
+            begin, child = parts[child].end, child + 1 + parts[child].inside
+        assert child == at + part.inside + 1
+
+
 class TestLimits:
     """R-130: what lies over a limit is one part that is not taken apart."""
 
