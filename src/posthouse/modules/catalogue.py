@@ -20,6 +20,12 @@ CATALOGUE = Catalogue(
         "table.sql_table": "posthouse.modules.table.sql_table:SqlTable",
         "check.rspamd": "posthouse.modules.check.rspamd:Rspamd",
         "limits": "posthouse.modules.limits:Limits",
+        "modify.replace_sender": "posthouse.modules.modify.replace_sender:ReplaceSender",
+        "modify.replace_rcpt": "posthouse.modules.modify.replace_rcpt:ReplaceRcpt",
+        "table.chain": "posthouse.modules.table.chain:ChainTable",
+        "table.email_localpart": "posthouse.modules.table.email_localpart:EmailLocalpart",
+        "table.email_localpart_optional": "posthouse.modules.table.email_localpart_optional:EmailLocalpartOptional",
+        "table.email_with_domain": "posthouse.modules.table.email_with_domain:EmailWithDomain",
         "storage.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "target.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "tls.loader.file": "posthouse.modules.tls.file:FileLoader",
@@ -35,13 +41,13 @@ CATALOGUE = Catalogue(
     later=frozenset(
         "lmtp openmetrics dovecot_sasld msgpipeline checks modifiers mx_auth imap_filters"
         " auth.plain_separate auth.external auth.pam auth.shadow auth.ldap auth.netauth auth.dovecot_sasl dovecot_sasl"
-        " table.regexp table.chain table.email_localpart table.email_localpart_optional table.email_with_domain"
+        " table.regexp"
         " table.sql_query table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
         " check.spf check.dkim check.dnsbl"
         " check.command check.milter"
-        " modify.replace_sender modify.replace_rcpt modify.dkim imap.filter.command"
+        " modify.dkim imap.filter.command"
         " mx_auth.dane mx_auth.mtasts mx_auth.sts_preload mx_auth.dnssec mx_auth.local_policy"
         " libdns.acmedns libdns.alidns libdns.cloudflare libdns.digitalocean libdns.gandi libdns.gcore"
         " libdns.googleclouddns libdns.hetzner libdns.leaseweb libdns.metaname libdns.namecheap libdns.namedotcom"
