@@ -124,6 +124,7 @@ def test_events_do_not_depend_on_how_bytes_arrive(size: int) -> None:
         pytest.param(b"a XYZZY\r\n", bad(b"a", "Unknown command"), id="unknown"),
         pytest.param(b"a GETACL x\r\n", bad(b"a", "Unknown command"), id="not built yet"),
         pytest.param(b"a NOOP\n", bad(b"a", "Bare CR or LF"), id="bare LF"),
+        pytest.param(b"\n", bad(b"*", "Bare CR or LF"), id="nothing but LF"),
         pytest.param(b"a NO\rOP\r\n", bad(b"a", "Bare CR or LF"), id="bare CR"),
         pytest.param(b"a LOGIN x\r\n", bad(b"a", "Expected a space"), id="argument missing"),
         pytest.param(b'a LOGIN "x y\r\n', bad(b"a", "Expected a string"), id="open quote"),

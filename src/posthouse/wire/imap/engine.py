@@ -164,6 +164,9 @@ class Engine:
             return False
         command = self._command
         if not command.line_octets and not self._overlong:
+            if _is_whole(line):
+                self._events.append(self._parse(line[:-2]))
+                return True
             command.tag = _tag_of(line)
         command.line_octets += len(line) + self._overlong
         self._overlong = 0
@@ -316,7 +319,7 @@ class Engine:
             _, name = _begin(cursor)
             return parse_append(cursor, size) if name == "APPEND" else None
         except ParseError as err:
-            self._fail_by(err)
+            self._command.failure = _failed(self._command.tag, err)
             return None
 
     def _count_literal(self, size: int) -> None:
@@ -343,15 +346,16 @@ class Engine:
         if command.failure is not None and not command.is_silent:
             self._events.append(Answer(command.failure))
         elif not command.is_silent:
-            self._events.append(MessageEnd() if command.is_message else self._parse())
+            self._events.append(
+                MessageEnd() if command.is_message else self._parse(b"".join(command.parts)[:-2])
+            )
         self._end_command()
 
-    def _parse(self) -> Command | Answer:
-        data = b"".join(self._command.parts)[:-2]
+    def _parse(self, data: bytes) -> Command | Answer:
+        """data: a whole command without its last CRLF."""
         if b"\0" in data:
-            return Answer(bad(self._command.tag, "NUL in a literal"))
+            return Answer(bad(_tag_of(data), "NUL in a literal"))
         cursor = Cursor(data)
-        tag = UNTAGGED
         try:
             tag, name = _begin(cursor)
             syntax = COMMANDS.get(name)
@@ -359,14 +363,9 @@ class Engine:
                 return Answer(bad(tag, "Unknown command"))
             request = syntax.parse(cursor)
         except ParseError as err:
-            self._fail_by(err)
-            assert self._command.failure is not None
-            return Answer(self._command.failure)
+            return Answer(_failed(_tag_of(data), err))
         refused = refusal(syntax, self.state)
         return Answer(Status(Condition.NO, refused, tag=tag)) if refused else Command(tag, name, request)
-
-    def _fail_by(self, err: ParseError) -> None:
-        self._fail(str(err), Condition.NO if err.code else Condition.BAD, err.code)
 
     def _end_command(self) -> None:
         self._command = _Partial()
@@ -399,6 +398,21 @@ def _tag_of(line: bytes) -> bytes:
     except ParseError:
         return UNTAGGED
     return tag if len(tag) <= TAG_MAX and line[len(tag) : len(tag) + 1] == b" " else UNTAGGED
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line is a command without literals, and has nothing that none may have."""
+    return (
+        line.endswith(b"\r\n")
+        and line.find(b"\r") == len(line) - 2
+        and line[-3:-2] != b"}"
+        and b"\0" not in line
+        and len(line) <= LINE_MAX
+    )
+
+
+def _failed(tag: bytes, err: ParseError) -> Status:
+    return Status(Condition.NO if err.code else Condition.BAD, str(err), err.code, tag)
 
 
 def _announced(line: bytes) -> int | None:

@@ -298,6 +298,26 @@ async def test_R_114_no_message_goes_while_numbers_are_in_use(server: ImapServer
     assert await client.fetch("FETCH 1:3 UID") == {1: ["UID", 2], 2: ["UID", 3], 3: ["UID", 4]}
 
 
+async def test_of_commands_that_come_together_the_first_that_may_tells(server: ImapServer) -> None:
+    client = await fill(server, 3)
+    other = await server.login("ann", "INBOX")
+    await other.run(r"STORE 1 +FLAGS (\Deleted)")
+    await other.run("EXPUNGE")
+    await server.add("ann", MESSAGE)
+    client.send(b"x1 FETCH 2 UID\r\nx2 FETCH 2 UID\r\nx3 NOOP\r\nx4 NOOP\r\n")
+    assert [await client.line() for _ in range(8)] == [
+        b"* 2 FETCH (UID 2)",
+        b"* 4 EXISTS",
+        b"* 4 RECENT",
+        b"x1 OK FETCH completed",
+        b"* 2 FETCH (UID 2)",
+        b"x2 OK FETCH completed",
+        b"* 1 EXPUNGE",
+        b"x3 OK NOOP completed",
+    ]
+    assert await client.line() == b"x4 OK NOOP completed"
+
+
 async def test_what_comes_and_goes_unseen_is_never_told(server: ImapServer) -> None:
     client = await fill(server, 1)
     other = await server.login("ann", "INBOX")

@@ -102,5 +102,8 @@ HANDLERS: Mapping[type[Any], Callable[["Session", Any], Awaitable[Completion]]] 
     Unselect: unselect,
 }
 
+# In a mailbox, but for \Seen, which their own responses tell.
+CHANGES_NOTHING = frozenset({"CHECK", "FETCH", "NOOP", "SEARCH", "UID FETCH", "UID SEARCH"})
+
 # No message may go while these are answered (RFC 3501 §7.4.1).
 KEEPS_NUMBERS = frozenset({"FETCH", "SEARCH", "SORT", "STORE", "THREAD"})

@@ -19,8 +19,11 @@ class Completion:
     code: str = ""
     then: Callable[[], Awaitable[None]] | None = None
 
-    def status(self, tag: bytes, name: str) -> Status:
-        return Status(self.condition, self.text or f"{name} completed", self.code, tag)
+    def to_bytes(self, tag: bytes, name: str) -> bytes:
+        """The line with its CRLF."""
+        if self is DONE:
+            return b"%b OK %b completed\r\n" % (tag, name.encode("ascii"))
+        return Status(self.condition, self.text or f"{name} completed", self.code, tag).to_bytes()
 
 
 DONE = Completion()

@@ -55,14 +55,14 @@ async def respond(out: Output, selected: Selected, request: Fetch) -> Completion
     found = selected.places(request.messages, by_uid=request.by_uid)
     if request.changed_since is not None:
         found = await selected.changed_since(found, request.changed_since)
+    attributes = [item for item in items if isinstance(item, Attribute)]
+    if len(attributes) < len(items):
+        return await _Sections(out, selected, items).fetch(found)
     if items in _IN_MEMORY:
         await _from_memory(out, selected, found, items)
     elif _NARROW.issuperset(items):
         await _with_modseqs(out, selected, found, items)
     else:
-        attributes = [item for item in items if isinstance(item, Attribute)]
-        if len(attributes) < len(items):
-            return await _Sections(out, selected, items).fetch(found)
         await _from_rows(out, selected, found, attributes)
     return DONE
 

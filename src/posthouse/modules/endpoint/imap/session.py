@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from enum import IntEnum
 
 from posthouse.framework.interfaces.message import Connection
 from posthouse.framework.interfaces.storage import Account, StorageError
 from posthouse.modules.endpoint.imap.capability import capabilities
-from posthouse.modules.endpoint.imap.commands import HANDLERS, KEEPS_NUMBERS
+from posthouse.modules.endpoint.imap.commands import CHANGES_NOTHING, HANDLERS, KEEPS_NUMBERS
 from posthouse.modules.endpoint.imap.completion import Completion, Refused, refused_by_storage
 from posthouse.modules.endpoint.imap.output import CutOff, Output
 from posthouse.modules.endpoint.imap.select import highest_modseq
@@ -20,7 +21,19 @@ from posthouse.wire.imap.engine import Answer, Command, Continue, Engine, Event,
 from posthouse.wire.imap.response import Condition, bye
 
 COMMANDS_IN_A_ROW = 32  # of one client, before others have their turn
+LOOK_AGAIN = 0.02  # seconds: of many commands that came together, those that run later tell what is new
 ERRORS_MAX = 20  # lines that are no command, of a client that has not logged in
+
+
+class _Told(IntEnum):
+    """What the client was told of what happened in the mailbox before it sent the commands that are run now.
+
+    It cannot know of anything that came later: so one look is enough for commands that came together.
+    """
+
+    NOTHING = 0
+    ALL_BUT_REMOVALS = 1
+    ALL = 2
 
 
 class _Farewell(Exception):
@@ -45,6 +58,7 @@ class Session:
         self._deadline = self._loop.time() + service.timeouts.login
         self._is_woken = False
         self._is_over = False
+        self._told, self._told_at = _Told.NOTHING, 0.0
         self._commands = 0
         self._errors = 0  # before the login
 
@@ -138,6 +152,7 @@ class Session:
             pieces = await self.selected.updates(expunge=expunge)
         except StorageError:  # busy, or deleted: commands that need it will say so
             return
+        self._told, self._told_at = _Told.ALL if expunge else _Told.ALL_BUT_REMOVALS, self._loop.time()
         await self.out.write_all(pieces)
 
     async def become_tls(self) -> None:
@@ -185,9 +200,13 @@ class Session:
             raise _Farewell("Too many errors")
 
     async def _run_command(self, command: Command) -> None:
+        if command.name not in CHANGES_NOTHING or self._loop.time() > self._told_at + LOOK_AGAIN:
+            self._told = _Told.NOTHING
         completion = await self._completion(command)
-        await self.report_updates(expunge=command.name not in KEEPS_NUMBERS)
-        self.out.write(completion.status(command.tag, command.name).to_bytes())
+        expunge = command.name not in KEEPS_NUMBERS
+        if self._told < (_Told.ALL if expunge else _Told.ALL_BUT_REMOVALS):
+            await self.report_updates(expunge=expunge)
+        self.out.write(completion.to_bytes(command.tag, command.name))
         if completion.then is not None:
             await completion.then()
         await self.out.relieve()
@@ -232,6 +251,7 @@ class Session:
     def _feed(self, octets: bytes) -> None:
         if self._mirror_input is not None:
             self._mirror_input(octets)
+        self._told = _Told.NOTHING
         self.engine.feed(octets)
 
     def _extend_deadline(self) -> None:
