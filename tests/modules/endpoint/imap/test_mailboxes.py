@@ -101,7 +101,9 @@ async def test_select_of_a_mailbox_with_messages(server: ImapServer) -> None:
 async def test_examine(server: ImapServer) -> None:
     await server.add("ann", MESSAGE)
     client = await server.login("ann")
-    assert (await client.run("EXAMINE INBOX")).tagged == b"OK [READ-ONLY] EXAMINE completed"
+    reply = await client.run("EXAMINE INBOX")
+    assert reply.untagged[1] == b"OK [PERMANENTFLAGS ()] No permanent flags permitted."
+    assert reply.tagged == b"OK [READ-ONLY] EXAMINE completed"
     for command in (r"STORE 1 FLAGS (\Deleted)", r"UID STORE 1 +FLAGS.SILENT (x)", "EXPUNGE"):
         assert (await client.run(command)).tagged == b"NO Mailbox opened in read-only mode"
     assert (await client.run("CLOSE")).tagged == b"OK CLOSE completed"

@@ -52,10 +52,11 @@ def writable(session: "Session") -> Selected:
 
 def _description(selected: Selected) -> bytes:
     flags = " ".join((*SYSTEM_FLAGS, *selected.keywords))
+    permanent = "()] No permanent flags" if selected.read_only else f"({flags} \\*)] Flags"  # RFC 3501 §7.1
     unseen = selected.first_unseen
     lines = [
         f"* FLAGS ({flags})",
-        f"* OK [PERMANENTFLAGS ({flags} \\*)] Flags permitted.",
+        f"* OK [PERMANENTFLAGS {permanent} permitted.",
         *([] if unseen is None else [f"* OK [UNSEEN {unseen}] Message {unseen} is first unseen"]),
         f"* {len(selected.uids)} EXISTS",
         f"* {selected.recent} RECENT",
