@@ -7,10 +7,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from posthouse.db import keyvalue
+from posthouse.db import own_thread
 from posthouse.db.dsn import parse_sqlite_dsn
 from posthouse.db.errors import Busy, DatabaseError
-from posthouse.db.keyvalue import WAITING_MAX, Columns, KeyValueTable, quoted
+from posthouse.db.keyvalue import Columns, KeyValueTable, quoted
+from posthouse.db.own_thread import WAITING_MAX
 
 
 def open_table(folder: Path, dsn: str = "kv.db", columns: Columns | None = None) -> KeyValueTable:
@@ -111,7 +112,7 @@ async def test_a_database_in_memory_needs_no_preparation(tmp_path: Path) -> None
 async def test_no_lookup_blocks_the_loop_or_waits_for_ever(
     table: KeyValueTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyvalue, "LOOKUP_TIMEOUT", 0.05)
+    monkeypatch.setattr(own_thread, "LOOKUP_TIMEOUT", 0.05)
     blocker = apsw.Connection(str(tmp_path / "kv.db"))
     blocker.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Busy):

@@ -65,7 +65,7 @@ async def test_a_lookup_that_cannot_tell_is_transient(tmp_path: Path) -> None:
 async def test_R_011_a_locked_database_is_a_busy_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("posthouse.db.keyvalue.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("posthouse.db.own_thread.BUSY_TIMEOUT", 0.05)
     table = make(tmp_path)
     await table.prepare()
     blocker = apsw.Connection(str(tmp_path / "state" / "credentials.db"))
