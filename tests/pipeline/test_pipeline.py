@@ -14,7 +14,7 @@ from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.message.header import Header
 from posthouse.net.connection import TlsState
 from posthouse.pipeline.pipeline import Pipeline
-from posthouse.pipeline.rules import DestinationRules, Rules, SourceRules
+from posthouse.pipeline.blocks import DestinationRules, Rules, SourceRules
 from posthouse.testing.target import KeptTarget
 from posthouse.testing.world import KeptEvents, LogLines, SimulatedClock
 from posthouse.wire.smtp.reply import Reply
@@ -136,7 +136,11 @@ async def test_relays_commit_first_and_mailboxes_last() -> None:
 
 async def test_a_failing_commit_aborts_those_that_did_not_commit_yet() -> None:
     full = MailError(Reply(452, (4, 3, 1), "full"))
-    relay, queue, mailbox = KeptTarget(commit_order=0), KeptTarget({}, {"commit": full}, 1), KeptTarget()
+    relay, queue, mailbox = (
+        KeptTarget(commit_order=0),
+        KeptTarget(failing={"commit": full}, commit_order=1),
+        KeptTarget(),
+    )
     message = envelope()
     with pytest.raises(MailError):
         await send(pipeline(only(to(mailbox, queue, relay))), message, "bob@example.org")
@@ -190,7 +194,7 @@ async def test_a_submitting_client_is_not_told_of() -> None:
 async def test_a_name_that_does_not_come_is_waited_for_one_second(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("posthouse.pipeline.pipeline.RDNS_PATIENCE", 0.01)
+    monkeypatch.setattr("posthouse.pipeline.stamp.RDNS_PATIENCE", 0.01)
     connection = client()
     connection.rdns = asyncio.get_running_loop().create_future()
     assert "from client.example ([192.0.2.7]) by" in await received_of(connection)

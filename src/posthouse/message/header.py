@@ -1,6 +1,7 @@
 """The header of a message: its fields in order, kept octet by octet (spec/message-pipeline.md §1)."""
 
 import re
+from collections.abc import Callable
 
 FOLD_AT = 76  # octets of a line that we write, without CRLF; RFC 5322 §2.1.1 asks for at most 78
 LINE_MAX = 998  # octets, without CRLF (RFC 5322 §2.1.1)
@@ -103,6 +104,24 @@ class Header:
             raise HeaderError("field without its CRLF")
         _check(field)
         self._added.append(field)
+
+    def remove(self, name: bytes, is_meant: Callable[[bytes], bool]) -> None:
+        """Take out the fields of this name whose value, as `get` gives it, is meant."""
+        searchable, wanted = self._searchable(), b"\n%b:" % name.lower()
+        kept: list[bytes] = []
+        copied = 0
+        at = searchable.find(wanted)
+        while at >= 0:
+            start = at + len(wanted) - 1  # `_lower` begins with one LF more than `_block`
+            end = _FIELD_END.search(self._block, start)
+            assert end is not None
+            if is_meant(unfold(self._block[start : end.start()])):
+                kept.append(self._block[copied:at])
+                copied = end.end()
+            at = searchable.find(wanted, end.start())
+        if copied:
+            self._block = b"".join([*kept, self._block[copied:]])
+            self._lower = None
 
     def _searchable(self) -> bytes:
         block = self.to_bytes()

@@ -18,6 +18,9 @@ CATALOGUE = Catalogue(
         "table.file": "posthouse.modules.table.file:FileTable",
         "table.identity": "posthouse.modules.table.identity:IdentityTable",
         "table.sql_table": "posthouse.modules.table.sql_table:SqlTable",
+        "msgpipeline": "posthouse.modules.msgpipeline:MsgPipeline",
+        "checks": "posthouse.modules.check.group:Checks",
+        "modifiers": "posthouse.modules.modify.group:Modifiers",
         "check.rspamd": "posthouse.modules.check.rspamd:Rspamd",
         "limits": "posthouse.modules.limits:Limits",
         "modify.replace_sender": "posthouse.modules.modify.replace_sender:ReplaceSender",
@@ -40,7 +43,7 @@ CATALOGUE = Catalogue(
         "require_matching_rdns": "posthouse.modules.check.require_matching_rdns:RequireMatchingRdns",
     },
     later=frozenset(
-        "lmtp openmetrics dovecot_sasld msgpipeline checks modifiers mx_auth imap_filters"
+        "lmtp openmetrics dovecot_sasld mx_auth imap_filters"
         " auth.plain_separate auth.external auth.pam auth.shadow auth.ldap auth.netauth auth.dovecot_sasl dovecot_sasl"
         " table.regexp"
         " table.ldap table.netauth"

@@ -1,44 +1,32 @@
-"""The rules of a pipeline, as its configuration says them (spec/message-pipeline.md §2)."""
+"""A pipeline as its configuration says it, read into blocks (spec/message-pipeline.md §2)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Generic, NamedTuple, ParamSpec, TypeVar
 
 from posthouse.framework.actions import parse_reply
 from posthouse.framework.config.node import ConfigError, Node, UnknownDirective, did_you_mean, raise_all
 from posthouse.framework.config.scope import Scope
-from posthouse.framework.interfaces.roles import TARGET
+from posthouse.framework.config.settings import not_available
+from posthouse.framework.interfaces.check import CheckGroup
+from posthouse.framework.interfaces.modifier import ModifierGroup
+from posthouse.framework.interfaces.roles import CHECKS, MODIFIERS, TABLE, TARGET
 from posthouse.framework.interfaces.target import Target
+from posthouse.framework.registry import Role
 from posthouse.message import address
+from posthouse.pipeline.blocks import DestinationRules, InTable, SourceRules
+from posthouse.pipeline.blocks import Rules as Rules  # what RULES gives
 from posthouse.wire.smtp.reply import Reply
 
-HANDLING = frozenset({"deliver_to", "reject", "reroute"})  # what may be done with a recipient
-LATER = frozenset({"check", "modify", "dmarc", "dmarc_mode", "source_in", "destination_in", "reroute"})
+T = TypeVar("T")
+B = TypeVar("B")
+P = ParamSpec("P")
 
-
-@dataclass(frozen=True, slots=True)
-class DestinationRules:
-    """What is done with the recipients of one block: a reply that refuses them, or targets. Neither: discarded."""
-
-    where: str  # FILE:LINE of the block
-    reject: Reply | None = None
-    targets: tuple[Target, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRules:
-    """What is done with messages of one source block."""
-
-    where: str
-    default: DestinationRules
-    by_key: Mapping[str, DestinationRules] = field(default_factory=dict)  # see `_keys`
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """A whole pipeline."""
-
-    default: SourceRules
-    by_key: Mapping[str, SourceRules] = field(default_factory=dict)
+GROUPS: Final = frozenset({"check", "modify"})  # allowed at every level
+HANDLING: Final = frozenset({"deliver_to", "reject", "reroute"})  # what may be done with a recipient
+DESTINATIONS: Final = frozenset({"destination", "destination_in", "default_destination"})
+SOURCES: Final = frozenset({"source", "source_in", "default_source"})
+LATER: Final = frozenset({"dmarc", "dmarc_mode"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,103 +39,70 @@ class RulesKind:
         return parse_rules(node, scope)
 
 
-RULES = RulesKind()
+RULES: Final = RulesKind()
 
 
 def parse_rules(block: Node, scope: Scope) -> Rules:
     """The pipeline in a block. Raises ConfigError, or ConfigErrors with all mistakes."""
+    empty = "empty pipeline configuration, use 'reject' to reject messages"
+    return Rules(*_level(_parts(block, "source", SOURCES | DESTINATIONS | HANDLING), empty, _source, scope))
+
+
+def _source(block: Node, scope: Scope) -> SourceRules:
+    parts = _parts(block, "destination", DESTINATIONS | HANDLING)
+    empty = "empty source block, use 'reject' to reject messages"
+    return SourceRules(block.where, *_level(parts, empty, _destination, scope))
+
+
+class _Level(NamedTuple, Generic[B]):
+    """Blocks to choose from, and what is for all of them."""
+
+    default: B
+    by_key: Mapping[str, B]
+    tables: tuple[InTable[B], ...]
+    checks: tuple[CheckGroup, ...]
+    modifiers: tuple[ModifierGroup, ...]
+
+
+def _level(parts: "_Parts", empty: str, block: Callable[[Node, Scope], B], scope: Scope) -> _Level[B]:
+    """empty: what is wrong where nothing is said at all. block: reads one of the blocks."""
+    chosen = parts.chosen_default(empty)
+    reading = _Reading(scope)
+    tables = reading.tables(parts.tables, block)
+    by_key = reading.by_key(parts.blocks, block)
+    default = reading.read(block, chosen, scope)
+    checks, modifiers = reading.groups(parts.groups)
+    reading.finish()
+    assert default is not None
+    return _Level(default, by_key, tables, checks, modifiers)
+
+
+def _destination(block: Node, scope: Scope) -> DestinationRules:
     children = block.children or ()
-    _check_names(children, {"source", "default_source", "destination", "default_destination"} | HANDLING)
-    if not children:
-        raise ConfigError("empty pipeline configuration, use 'reject' to reject messages", at=block)
-    sources = [child for child in children if child.name == "source"]
-    default = _only(children, "default_source")
-    if not sources and not (default and default.children):
-        return Rules(_source_rules(block, [c for c in children if c.name != "default_source"], scope))
-    for child in children:
-        if child.name not in {"source", "default_source"}:
-            raise ConfigError(f"can't put {child.name} next to source blocks: move it into one", at=child)
-    if default is None or not default.children:
-        text = "missing or empty default source block, use default_source { reject } to reject messages"
-        raise ConfigError(text, at=default or block)
-    return _in_parallel(block, sources, default, scope)
-
-
-def _in_parallel(block: Node, sources: Sequence[Node], default: Node, scope: Scope) -> Rules:
-    errors: list[ConfigError] = []
-    by_key: dict[str, SourceRules] = {}
-    found: SourceRules | None = None
-    for node in (*sources, default):
-        try:
-            if not node.children:
-                raise ConfigError("empty source block, use 'reject' to reject messages", at=node)
-            keys = _keys(node) if node is not default else ()
-            found = _source_rules(node, node.children, scope)
-            for key in keys:
-                by_key.setdefault(key, found)
-        except ConfigError as err:
-            errors.append(err)
-    raise_all(errors)
-    assert found is not None
-    return Rules(found, by_key)
-
-
-def _source_rules(block: Node, children: Sequence[Node], scope: Scope) -> SourceRules:
-    _check_names(children, {"destination", "default_destination"} | HANDLING)
-    destinations = [child for child in children if child.name == "destination"]
-    default = _only(children, "default_destination")
-    if not destinations and not (default and default.children):
-        handling = [c for c in children if c.name != "default_destination"]
-        if not handling:
-            raise ConfigError("empty source block, use 'reject' to reject messages", at=block)
-        return SourceRules(block.where, _destination_rules(block, handling, scope))
-    for child in children:
-        if child.name in HANDLING:
-            raise ConfigError(
-                f"can't put {child.name} next to destination blocks: move it into one", at=child
-            )
-    if default is None or not default.children:
-        text = "missing or empty default destination block, use default_destination { reject } to reject messages"
-        raise ConfigError(text, at=default or block)
-    return _destinations(block, destinations, default, scope)
-
-
-def _destinations(block: Node, nodes: Sequence[Node], default: Node, scope: Scope) -> SourceRules:
-    errors: list[ConfigError] = []
-    by_key: dict[str, DestinationRules] = {}
-    found: DestinationRules | None = None
-    for node in (*nodes, default):
-        try:
-            keys = _keys(node) if node is not default else ()
-            found = _destination_rules(node, node.children or (), scope)
-            for key in keys:
-                by_key.setdefault(key, found)
-        except ConfigError as err:
-            errors.append(err)
-    raise_all(errors)
-    assert found is not None
-    return SourceRules(block.where, found, by_key)
-
-
-def _destination_rules(block: Node, children: Sequence[Node], scope: Scope) -> DestinationRules:
-    _check_names(children, HANDLING, text="invalid directive: {}")
+    _check_names(children, HANDLING | GROUPS, text="invalid directive: {}")
     rejects = [child for child in children if child.name == "reject"]
-    deliveries = [child for child in children if child.name == "deliver_to"]
+    deliveries = [child for child in children if child.name in {"deliver_to", "reroute"}]
     if rejects and deliveries:
-        raise ConfigError("can't use reject and deliver_to in the same block", at=rejects[0])
+        raise ConfigError(f"can't use reject and {deliveries[0].name} in the same block", at=rejects[0])
     if len(rejects) > 1:
         raise ConfigError("duplicate directive: reject", at=rejects[1])
-    if rejects:
-        return DestinationRules(block.where, reject=parse_reject(rejects[0]))
-    errors: list[ConfigError] = []
-    targets: list[Target] = []
-    for node in deliveries:
-        try:
-            targets.append(scope.registry.resolve(node, TARGET, scope))
-        except ConfigError as err:
-            errors.append(err)
-    raise_all(errors)
-    return DestinationRules(block.where, targets=tuple(dict.fromkeys(targets)))
+    reading = _Reading(scope)
+    reject = reading.read(parse_reject, rejects[0]) if rejects else None
+    targets = [reading.read(_target, node, scope) for node in deliveries]
+    checks, modifiers = reading.groups([child for child in children if child.name in GROUPS])
+    reading.finish()
+    different = tuple(dict.fromkeys(target for target in targets if target is not None))
+    return DestinationRules(block.where, reject, different, checks, modifiers)
+
+
+def _target(node: Node, scope: Scope) -> Target | Rules:
+    if node.name == "deliver_to":
+        return scope.registry.resolve(node, TARGET, scope)
+    if node.args:
+        raise ConfigError("reroute takes no arguments", at=node)
+    if node.children is None:
+        raise ConfigError("a block is expected here: reroute { ... }", at=node)
+    return parse_rules(node, scope)
 
 
 def parse_reject(node: Node) -> Reply:
@@ -155,6 +110,106 @@ def parse_reject(node: Node) -> Reply:
     if node.children is not None:
         raise ConfigError("can't declare block here", at=node)
     return parse_reply(node.args, node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The directives of a block that chooses by address, sorted. kind: "source" or "destination"."""
+
+    block: Node
+    kind: str
+    groups: tuple[Node, ...]  # check, modify
+    tables: tuple[Node, ...]  # source_in
+    blocks: tuple[Node, ...]  # source
+    default: Node | None  # default_source
+    others: tuple[Node, ...]  # the content of a default block that is left out
+
+    def chosen_default(self, empty: str) -> Node:
+        """The default block, be it only implied. Raises ConfigError; `empty` where there is nothing at all."""
+        has_default = self.default is not None and self.default.children
+        if not self.blocks and not has_default:
+            if not self.others:
+                raise ConfigError(empty, at=self.block)
+            return replace(self.block, children=self.others)
+        if self.others:
+            text = f"can't put {self.others[0].name} next to {self.kind} blocks: move it into one"
+            raise ConfigError(text, at=self.others[0])
+        if self.default is None or not has_default:
+            name = f"default_{self.kind}"
+            text = f"missing or empty default {self.kind} block, use {name} {{ reject }} to reject messages"
+            raise ConfigError(text, at=self.default or self.block)
+        return self.default
+
+
+def _parts(block: Node, kind: str, known: frozenset[str]) -> _Parts:
+    children = block.children or ()
+    _check_names(children, known | GROUPS)
+    own = {kind, f"{kind}_in", f"default_{kind}", *GROUPS}
+    return _Parts(
+        block,
+        kind,
+        groups=tuple(child for child in children if child.name in GROUPS),
+        tables=tuple(child for child in children if child.name == f"{kind}_in"),
+        blocks=tuple(child for child in children if child.name == kind),
+        default=_only(children, f"default_{kind}"),
+        others=tuple(child for child in children if child.name not in own),
+    )
+
+
+class _Reading:
+    """What is read of one block: gathers the mistakes of all its parts."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._errors: list[ConfigError] = []
+
+    def read(self, part: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """A part, read by this function; None if there is a mistake in it."""
+        try:
+            return part(*args, **kwargs)
+        except ConfigError as err:
+            self._errors.append(err)
+            return None
+
+    def finish(self) -> None:
+        """Raise all mistakes."""
+        raise_all(self._errors)
+
+    def by_key(self, nodes: Sequence[Node], block: Callable[[Node, Scope], B]) -> dict[str, B]:
+        """The blocks `source RULE... { }` or `destination RULE... { }` by their rules; of equal ones the first wins."""
+        found: dict[str, B] = {}
+        for node in nodes:
+            keys = self.read(_keys, node)
+            read = self.read(block, node, self._scope)
+            if read is not None:
+                for key in keys or ():
+                    found.setdefault(key, read)
+        return found
+
+    def tables(self, nodes: Sequence[Node], block: Callable[[Node, Scope], B]) -> tuple[InTable[B], ...]:
+        """`source_in TABLE { }` or `destination_in TABLE { }`: the block is not the table's."""
+        found: list[InTable[B]] = []
+        for node in nodes:
+            asked = replace(node, children=None)
+            table = self.read(self._scope.registry.resolve, asked, TABLE, self._scope)
+            read = self.read(block, node, self._scope)
+            if table is not None and read is not None:
+                found.append(InTable(node.where, table, read))
+        return tuple(found)
+
+    def groups(self, nodes: Sequence[Node]) -> tuple[tuple[CheckGroup, ...], tuple[ModifierGroup, ...]]:
+        """All `check` and all `modify`."""
+        checks = [self.read(self._group, n, "checks", CHECKS) for n in nodes if n.name == "check"]
+        modifiers = [self.read(self._group, n, "modifiers", MODIFIERS) for n in nodes if n.name == "modify"]
+        return tuple(filter(None, checks)), tuple(filter(None, modifiers))
+
+    def _group(self, node: Node, module: str, role: Role[T]) -> T:
+        """`check &NAME`, or `check { ... }`: a group without a name."""
+        if not node.args:
+            if node.children is None:
+                raise ConfigError(f"expected {node.name} &NAME, or {node.name} {{ ... }}", at=node)
+            node = replace(node, args=(module,))
+        return self._scope.registry.resolve(node, role, self._scope)
 
 
 def _keys(node: Node) -> list[str]:
@@ -178,12 +233,12 @@ def _key(rule: str, node: Node) -> str:
 
 
 def _check_names(
-    children: Sequence[Node], known: frozenset[str] | set[str], text: str = "unknown pipeline directive: {}"
+    children: Sequence[Node], known: frozenset[str], text: str = "unknown pipeline directive: {}"
 ) -> None:
     errors: list[ConfigError] = []
     for child in children:
         if child.name in LATER:
-            errors.append(ConfigError(f"{child.name} is not available in this version", at=child))
+            errors.append(not_available(child.name, child))
         elif child.name not in known:
             hint = did_you_mean(child.name, known)
             errors.append(UnknownDirective(text.format(child.name), at=child, hint=hint))

@@ -175,7 +175,9 @@ class _Parser:
             raise self._error(name, "empty directive name")
         if name.text[0].isdecimal():
             raise self._error(name, "directive name cannot start with a digit")
-        for char in name.text:
+        if name.text == "&":
+            raise self._error(name, "empty reference")
+        for char in name.text.removeprefix("&"):  # `&NAME`: a member of a group (spec/modules.md)
             if not (char.isalpha() or char.isdecimal() or char in ".-_"):
                 shown = char if char.isprintable() else ascii(char)
                 raise self._error(name, f"character not allowed in directive name: {shown}")

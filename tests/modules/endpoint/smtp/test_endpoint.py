@@ -84,7 +84,6 @@ def test_buffers(tmp_path: Path, text: str, memory: int | None, directory: str |
         ("buffer auto much", "invalid size: much"),
         ("limits { }", "limits is not available in this version"),
         ("proxy_protocol", "proxy_protocol is not available in this version"),
-        ("check { }", "check is not available in this version"),
         ("dmarc yes", "dmarc is not available in this version"),
         ("bare_newline pass", "valid values are: [reject normalize]"),
         ("smtp_max_line_length 100", "between 1000 and"),

@@ -1,0 +1,42 @@
+"""msgpipeline: a pipeline with a name, as a target.
+
+    msgpipeline local_routing {
+        destination example.org {
+            deliver_to &local_mailboxes
+        }
+        default_destination {
+            reject 550 5.1.1 "User doesn't exist"
+        }
+    }
+
+It can be used wherever a target is expected, by other pipelines too. Pipelines may refer to each other in a circle, as long as no
+message goes round in it: such a message is refused with 554 5.4.6.
+"""
+
+from posthouse.framework.config.settings import directive, rest_of_block, settings
+from posthouse.framework.config.values import boolean, string
+from posthouse.framework.interfaces.message import Envelope
+from posthouse.framework.interfaces.module import Context, Module
+from posthouse.framework.interfaces.target import Delivery
+from posthouse.pipeline.pipeline import Pipeline
+from posthouse.pipeline.rules import RULES, Rules
+
+
+class MsgPipeline(Module):
+    @settings
+    class Settings:
+        hostname: str = directive(
+            string, inherit=True, help="the name of this server: in Authentication-Results"
+        )
+        debug: bool = directive(boolean, default=False, inherit=True, help="log more")
+        rules: Rules = rest_of_block(RULES, help="the rules by which messages are delivered")
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self.pipeline = Pipeline(settings.rules, settings.hostname, context.world.clock, adds_received=False)
+
+    @property
+    def commit_order(self) -> int:
+        return self.pipeline.commit_order
+
+    async def start_delivery(self, envelope: Envelope, reverse_path: str) -> Delivery:
+        return await self.pipeline.start_delivery(envelope, reverse_path)
