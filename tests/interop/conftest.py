@@ -1,5 +1,6 @@
 """The real program, and accounts in it, for clients that know nothing of us."""
 
+import asyncio
 import contextlib
 import email.message
 import email.policy
@@ -10,13 +11,17 @@ import pty
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bench import dovecot
 
+from posthouse.testing.imap import ImapClient
+from posthouse.testing.imap_play import Login
 from posthouse.testing.server import CLEARTEXT, Server
 
 PASSWORD = "correct-horse"
@@ -80,11 +85,67 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def box(server: Server) -> Box:
     """An account of the test's own."""
+    user = _create_user(server)
+    assert server.command("imap-acct", "create", user).returncode == 0
+    return Box(server, user)
+
+
+def _create_user(server: Server) -> str:
     user = f"user{next(NUMBERS)}@example.test"
     cheap = ["--hash", "bcrypt", "--bcrypt-cost", "4"]
     assert server.command("creds", "create", *cheap, "-p", PASSWORD, user).returncode == 0
-    assert server.command("imap-acct", "create", user).returncode == 0
-    return Box(server, user)
+    return user
+
+
+@pytest.fixture
+async def ours(server: Server) -> AsyncIterator[Login]:
+    """New sessions of an account of the test's own, which has nothing but its INBOX."""
+    async with _sessions(server.ports["imap"], _create_user(server), PASSWORD) as login:
+        yield login
+
+
+@pytest.fixture
+async def theirs(dovecot_port: int) -> AsyncIterator[Login]:
+    """The same on Dovecot."""
+    async with _sessions(dovecot_port, f"user{next(NUMBERS)}", dovecot.PASSWORD) as login:
+        yield login
+
+
+@contextlib.asynccontextmanager
+async def _sessions(port: int, user: str, password: str) -> AsyncIterator[Login]:
+    """A function that logs in; all that it made are closed at the end."""
+    clients: list[ImapClient] = []
+
+    async def login() -> ImapClient:
+        client = ImapClient(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 22))
+        clients.append(client)
+        await client.line()
+        assert (await client.run(f"LOGIN {user} {password}")).is_ok
+        return client
+
+    yield login
+    for client in clients:
+        client.close()
+        with contextlib.suppress(ConnectionError):
+            await client.writer.wait_closed()
+
+
+@pytest.fixture(scope="session")
+def dovecot_port() -> Iterator[int]:
+    """A private Dovecot, which needs root and Debian's dovecot-imapd; the system's own is not touched."""
+    if shutil.which("dovecot") is None or os.geteuid() != 0:
+        pytest.skip("Dovecot is not installed, or this is not root, who can start it")
+    with tempfile.TemporaryDirectory(prefix="dovecot-") as folder:  # other users must get there: not tmp_path
+        Path(folder).chmod(0o755)
+        with dovecot.running(Path(folder), _free_port(), _free_port()) as server:
+            yield server.port
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from typing import ClassVar, Final
 from posthouse.testing.imap import ImapClient, Reply
 from posthouse.testing.imap_model import Box, Flags, Outcome, View, changed, copied
 
+Login = Callable[[], Awaitable[ImapClient]]
+
 BOXES: Final = ("INBOX", "box", "other")
 FLAGS: Final = ("\\Seen", "\\Flagged", "\\Deleted", "work")
 SESSIONS: Final = 4
@@ -42,7 +44,7 @@ class Play:
     what servers may refuse: to rename INBOX, to copy what others have expunged.
     """
 
-    def __init__(self, login: Callable[[], Awaitable[ImapClient]], seed: int, *, strict: bool = True) -> None:
+    def __init__(self, login: Login, seed: int, *, strict: bool = True) -> None:
         self.outcomes: list[Outcome] = []
         self._login = login
         self._chance = random.Random(seed)  # noqa: S311 - a test, to be played again
@@ -77,14 +79,14 @@ class Play:
         reply = await view.client.append(
             name, b"Subject: %b\r\n\r\nx\r\n" % subject.encode(), _listed(flags) + " "
         )
-        assert b" %d] " % uid in reply.tagged
+        assert not self._strict or b" %d] " % uid in reply.tagged
         await self._learn(view, f"APPEND {name}", reply)
 
     async def _select(self, view: View) -> None:
         name, read_only = self._a_box(), self._chance.random() < 0.2
         view.open(name, self._boxes[name], read_only=read_only)
         outcome = await self._do(view, f"{'EXAMINE' if read_only else 'SELECT'} {name}")
-        assert len(outcome.uids) == len(view.box.messages)
+        assert not self._strict or len(outcome.uids) == len(view.box.messages)
         if outcome.uids and self._chance.random() < 0.7:
             await self._do(view, "FETCH 1:* (UID FLAGS)")
 
@@ -92,12 +94,12 @@ class Play:
         await self._do(view, self._chance.choice(["NOOP", "CHECK"]))
 
     async def _fetch(self, view: View) -> None:
-        items = self._chance.choice(["UID", "(UID FLAGS)", "(UID BODY.PEEK[HEADER.FIELDS (Subject)])"])
+        items = self._chance.choice(["UID", "(UID FLAGS)", "(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])"])
         await self._with(view, "FETCH", items, self._some(view))
 
     async def _uid_fetch(self, view: View) -> None:
         uids = f"{self._chance.randint(1, view.box.uidnext)}:{self._chance.choice(['*', view.box.uidnext])}"
-        await self._do(view, f"UID FETCH {uids} (FLAGS BODY.PEEK[HEADER.FIELDS (Subject)])")
+        await self._do(view, f"UID FETCH {uids} (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
 
     async def _search(self, view: View) -> None:
         key, by_uid = self._chance.choice(list(KEYS)), self._chance.random() < 0.5
@@ -155,14 +157,18 @@ class Play:
             for uid in there:
                 del view.box.messages[uid]
         outcome = await self._with(view, command, name, uids)
-        assert outcome is None or outcome.copied == new
+        assert not self._strict or outcome is None or outcome.copied == new
 
     async def _status(self, view: View) -> None:
         name = self._a_box()
         box = self._boxes[name]
         status = (await self._do(view, f"STATUS {name} (MESSAGES UIDNEXT UNSEEN)")).status
         unseen = sum("\\Seen" not in flags for _, flags in box.messages.values())
-        assert status == {"MESSAGES": len(box.messages), "UIDNEXT": box.uidnext, "UNSEEN": unseen}
+        assert not self._strict or status == {
+            "MESSAGES": len(box.messages),
+            "UIDNEXT": box.uidnext,
+            "UNSEEN": unseen,
+        }
 
     async def _idle(self, view: View) -> None:
         """Others do something meanwhile."""
@@ -209,6 +215,10 @@ class Play:
         self.outcomes.append(outcome)
         keeps = command.startswith(KEEP_NUMBERS)
         view.follow(reply.untagged, outcome, by_uid=command.startswith("UID "), keeps_numbers=keeps)
+        if not self._strict and view.name:  # some servers tell later what others did
+            news = await view.client.run("NOOP")
+            view.follow(news.untagged, outcome, by_uid=False, keeps_numbers=False)
+            keeps = False
         view.known = [
             *(uid for uid in view.known if keeps or uid in view.box.messages),
             *(uid for uid in view.box.messages if uid not in view.known),
@@ -238,7 +248,7 @@ class Play:
             await self._do(view, "FETCH 1:* (UID FLAGS)")
             assert view.uids == list(view.box.messages)
             assert view.flags == [flags for _, flags in view.box.messages.values()]
-            if view.condstore:
+            if self._strict and view.condstore:
                 told = list(view.modseqs)
                 await self._do(view, "FETCH 1:* (UID MODSEQ)")
                 assert view.modseqs == told
