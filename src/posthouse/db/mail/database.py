@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,6 +20,7 @@ from posthouse.db.errors import Busy, DatabaseError, DiskFull
 from posthouse.db.files import Files
 from posthouse.db.large import LargeBlobs
 from posthouse.db.mail import reads, scan
+from posthouse.db.mail.ahead import RowsAhead
 from posthouse.db.mail.check import check
 from posthouse.db.mail.executors import SQLITE
 from posthouse.db.mail.findings import Finding
@@ -60,6 +61,7 @@ class MailDatabase:
         self._readers = Readers(path, self._files)
         self._blobs = BlobReader(folder, self._files)
         self._large = LargeBlobs(folder, self._files)
+        self._ahead = RowsAhead()
         self._storing: set[asyncio.Future[OwnFile]] = set()
         self._scans = asyncio.Semaphore(SCANS)
         self._writer = Writer(
@@ -182,6 +184,10 @@ class MailDatabase:
     def whole_rows(self, mailbox: int, uids: Sequence[int]) -> list[Any]:
         """What `reads.whole_rows` gives of at most INLINE_ROWS messages. Raises NoSuchMailbox."""
         return self._readers.now(lambda db: reads.whole_rows(db, mailbox, uids))
+
+    def whole_row(self, reader: Hashable, mailbox: int, uid: int, modseq: int) -> list[Any]:
+        """The same of one message, with changes up to `modseq`; see `RowsAhead.row`. Raises NoSuchMailbox."""
+        return self._ahead.row(reader, uid, modseq, partial(self.whole_rows, mailbox))
 
     async def show_columns(
         self, mailbox: int, uids: Sequence[int], names: Sequence[str], look: Callable[[list[Any]], T]

@@ -10,6 +10,7 @@ from posthouse.core.log import Logger
 from posthouse.core.world import Clock, Subscription
 from posthouse.db.blobs import Place
 from posthouse.db.mail import reads, units
+from posthouse.db.mail.ahead import UNKNOWN
 from posthouse.db.mail.database import MailDatabase
 from posthouse.db.readers import INLINE_ROWS
 from posthouse.db.units import UNIT_ROWS_MAX, Unit
@@ -59,19 +60,22 @@ class OpenMailbox:
         self._log = log
         self._clock = clock
         self._sticky_below = row.uidnext if recent_stays else 0
-        self._keywords: tuple[str, ...] | None = (
-            None  # as they were when something was last read or stored here
-        )
+        # As they were when something was last read or stored here.
+        self._keywords: tuple[str, ...] | None = None
+        self._modseq = row.modseq
+        self._reader = (row.id, id(self))
 
     async def snapshot(self) -> Snapshot:
         with told_to_clients(self._log):
             found = await self._db.contents(self.id)
-        self._keywords = found.keywords
+        self._keywords, self._modseq = found.keywords, found.modseq
         return Snapshot(*found)
 
     async def changes(self, since: int) -> Changes:
         with told_to_clients(self._log):
+            self._modseq = UNKNOWN
             row = self._db.mailbox(self.id)
+            self._modseq = row.modseq
             if row.modseq <= since and self._keywords is not None:  # after most commands
                 return Changes(row.modseq, row.uidnext, [], [], [], self._keywords)
             found = await self._db.difference(self.id, since)
@@ -109,7 +113,11 @@ class OpenMailbox:
 
     async def whole_rows(self, uids: Sequence[int]) -> Sequence[tuple[MessageRow, Located]]:
         with told_to_clients(self._log):
-            return list(map(self._whole, self._db.whole_rows(self.id, uids)))
+            if len(uids) == 1:
+                found = self._db.whole_row(self._reader, self.id, uids[0], self._modseq)
+            else:
+                found = self._db.whole_rows(self.id, uids)
+        return list(map(self._whole, found))
 
     async def store(
         self,
@@ -130,7 +138,7 @@ class OpenMailbox:
                 done = await self._db.run(
                     units.StoreFlags(self.id, step, mode, system, words, unchanged_since)
                 )
-                self._keywords = done.keywords
+                self._keywords, self._modseq = done.keywords, done.modseq
                 flags += done.flags
                 modified += done.modified
                 since, modseq = since if done.before == modseq else done.before, done.modseq
