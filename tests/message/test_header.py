@@ -242,3 +242,14 @@ def test_R_055_huge_headers_are_read(raw: bytes) -> None:
 def test_R_055_huge_headers_without_a_colon_are_refused(raw: bytes) -> None:
     with pytest.raises(HeaderError):
         Header.parse(raw)
+
+
+def test_fields_are_taken_out_by_their_value_and_the_rest_stays() -> None:
+    header = Header.parse(b"A: 1\r\nb: x\r\n y\r\nB: z\r\nC: 2\r\nB: x y\r\n\r\n")
+    header.add("D", "on top")
+    header.remove(b"B", lambda value: value == b"x y")
+    assert header.to_bytes() == b"D: on top\r\nA: 1\r\nB: z\r\nC: 2\r\n"
+    assert header.count(b"b") == 1
+    header.remove(b"E", lambda value: True)
+    header.remove(b"D", lambda value: True)
+    assert header.to_bytes() == b"A: 1\r\nB: z\r\nC: 2\r\n"

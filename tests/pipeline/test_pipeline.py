@@ -7,49 +7,16 @@ from pathlib import Path
 import pytest
 
 from posthouse.core.errors import MailError
-from posthouse.core.events import MessageLog
-from posthouse.core.log import Logger
-from posthouse.framework.buffer import MemoryBody
-from posthouse.framework.interfaces.message import Connection, Envelope
+from posthouse.framework.interfaces.message import Connection
 from posthouse.message.header import Header
 from posthouse.net.connection import TlsState
-from posthouse.pipeline.pipeline import Pipeline
 from posthouse.pipeline.blocks import DestinationRules, Rules, SourceRules
+from posthouse.testing.pipeline import envelope, only, pipeline, send, to
 from posthouse.testing.target import KeptTarget
-from posthouse.testing.world import KeptEvents, LogLines, SimulatedClock
 from posthouse.wire.smtp.reply import Reply
 
 NO_USER = Reply(550, (5, 1, 1), "User doesn't exist")
 DATE = "Tue, 14 Nov 2023 22:13:20 +0000"
-
-
-def pipeline(rules: Rules) -> Pipeline:
-    return Pipeline(rules, "mx.example.org", SimulatedClock(), adds_received=True)
-
-
-def to(*targets: KeptTarget) -> DestinationRules:
-    return DestinationRules("x.conf:1", targets=targets)
-
-
-def only(destination: DestinationRules) -> Rules:
-    return Rules(SourceRules("x.conf:1", destination))
-
-
-def envelope(reverse_path: str = "ann@example.net", connection: Connection | None = None) -> Envelope:
-    log = MessageLog(Logger(LogLines(), "smtp"), "1234abcd", KeptEvents())
-    return Envelope("1234abcd", reverse_path, connection, log)
-
-
-async def send(chain: Pipeline, message: Envelope, *recipients: str) -> None:
-    delivery = await chain.start_delivery(message, message.original_from)
-    try:
-        for recipient in recipients:
-            await delivery.add_recipient(recipient)
-        await delivery.body(Header.parse(b"Subject: hi\r\n\r\n"), MemoryBody(b"hello\r\n"))
-    except MailError:
-        await delivery.abort()
-        raise
-    await delivery.commit()
 
 
 async def test_a_message_goes_to_every_target_of_its_block_once() -> None:
