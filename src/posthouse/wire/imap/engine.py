@@ -81,6 +81,8 @@ Event = Command | Answer | Continue | Response | MessageData | MessageEnd
 
 
 class _Mode(Enum):
+    __hash__ = object.__hash__  # Enum's own, by the name, takes a call
+
     LINE = auto()  # a line of a command
     LITERAL = auto()  # a literal that is kept
     DISCARD = auto()  # a literal that is not

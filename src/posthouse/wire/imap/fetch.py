@@ -112,7 +112,7 @@ def parse_uid_fetch(cursor: Cursor) -> Fetch:
 
 def _cut_modifier(text: bytes) -> tuple[bytes, int | None]:
     """The items, and the modseq of CHANGEDSINCE, which may stand behind them."""
-    found = _CHANGED_SINCE.search(text[-_MODIFIER_MAX:])
+    found = _CHANGED_SINCE.search(text[-_MODIFIER_MAX:]) if text.endswith(b")") else None
     if found is None:
         return text, None
     cursor = Cursor(found[1])

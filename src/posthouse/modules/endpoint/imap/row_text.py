@@ -53,6 +53,8 @@ class RowText:
 
     def values(self, places: Sequence[int], rows: Sequence[MessageRow]) -> list[list[bytes]]:
         """For each attribute, what each row has."""
+        if not self._values:
+            return []
         columns = self._columns(places, rows)
         return [
             [form % value for value in column] for form, column in zip(self._formats, columns, strict=True)
