@@ -30,6 +30,7 @@ CATALOGUE = Catalogue(
         "table.email_localpart_optional": "posthouse.modules.table.email_localpart_optional:EmailLocalpartOptional",
         "table.email_with_domain": "posthouse.modules.table.email_with_domain:EmailWithDomain",
         "table.sql_query": "posthouse.modules.table.sql_query:SqlQuery",
+        "table.regexp": "posthouse.modules.table.regexp:RegexpTable",
         "storage.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "target.imapsql": "posthouse.modules.storage.imapsql:ImapSql",
         "tls.loader.file": "posthouse.modules.tls.file:FileLoader",
@@ -46,7 +47,7 @@ CATALOGUE = Catalogue(
     later=frozenset(
         "lmtp openmetrics dovecot_sasld mx_auth imap_filters"
         " auth.plain_separate auth.external auth.pam auth.shadow auth.ldap auth.netauth auth.dovecot_sasl dovecot_sasl"
-        " table.regexp"
+        ""
         " table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
