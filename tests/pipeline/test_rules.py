@@ -1,5 +1,6 @@
 """What a pipeline's configuration means, and what is wrong with one that means nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from posthouse.framework.config.scope import Scope
 from posthouse.framework.registry import Registry
 from posthouse.modules.catalogue import CATALOGUE
 from posthouse.modules.dummy import Dummy
+from posthouse.pipeline.blocks import checks_of, modifiers_of
 from posthouse.pipeline.rules import Rules, parse_rules
 from posthouse.testing.world import FakeWorld
 from posthouse.wire.smtp.reply import Reply
@@ -83,6 +85,104 @@ def test_an_empty_destination_discards(scope: Scope) -> None:
     assert found.default.by_key["@example.org"].reject is None
 
 
+def test_checks_and_modifiers_gather_at_every_level_in_their_order(scope: Scope) -> None:
+    checks = parse(
+        "checks several {\n require_tls\n &single\n}\ncheck.require_mx_record single { }", "x.conf"
+    )
+    for node in checks.nodes:
+        assert isinstance(node, Node)
+        scope.registry.register(node)
+    found = rules(
+        """
+        check {
+            require_matching_rdns
+        }
+        modify {
+            replace_sender static {
+                entry a@x.example b@x.example
+            }
+        }
+        check &several
+        modify {
+            replace_rcpt identity
+        }
+        source example.org {
+            check {
+                require_tls
+            }
+            destination example.org {
+                modify {
+                    replace_rcpt identity
+                }
+                check {
+                    require_mx_record
+                }
+            }
+            default_destination {
+                reject
+            }
+        }
+        default_source {
+            check &several
+            reject
+        }""",
+        scope,
+    )
+
+    def names(items: Sequence[object]) -> list[str]:
+        return [type(item).__name__ for item in items]
+
+    assert names(checks_of(found.checks)) == ["RequireMatchingRdns", "RequireTls", "RequireMxRecord"]
+    assert names(modifiers_of(found.modifiers)) == ["ReplaceSender", "ReplaceRcpt"]
+    source = found.by_key["@example.org"]
+    assert names(checks_of(source.checks)) == ["RequireTls"]
+    assert names(checks_of(source.by_key["@example.org"].checks)) == ["RequireMxRecord"]
+    assert names(modifiers_of(source.by_key["@example.org"].modifiers)) == ["ReplaceRcpt"]
+    assert found.default.checks[0] is found.checks[1]
+
+
+def test_checks_without_source_blocks_are_for_all_messages(scope: Scope) -> None:
+    found = rules("check {\nrequire_tls\n}\nmodify {\nreplace_rcpt identity\n}\ndeliver_to dummy", scope)
+    assert (len(found.checks), len(found.modifiers)) == (1, 1)
+    assert (found.default.checks, found.default.default.checks) == ((), ())
+
+
+def test_tables_stand_beside_handling_and_their_block_is_no_table(scope: Scope) -> None:
+    found = rules(
+        """
+        source_in identity {
+            destination_in static {
+                reject 550
+            }
+            deliver_to dummy
+        }
+        deliver_to dummy""",
+        scope,
+    )
+    [entry] = found.tables
+    assert (entry.where, type(entry.table).__name__) == ("x.conf:3", "IdentityTable")
+    [inner] = entry.block.tables
+    assert inner.block.reject is not None
+    assert isinstance(entry.block.default.targets[0], Dummy)
+    assert isinstance(found.default.default.targets[0], Dummy)
+
+
+def test_a_recipient_may_go_to_several_targets_and_pipelines(scope: Scope) -> None:
+    found = rules("deliver_to dummy\nreroute {\nreject 550\n}\ndeliver_to dummy", scope)
+    first, inner, second = found.default.default.targets
+    assert isinstance(first, Dummy)
+    assert isinstance(inner, Rules)
+    assert inner.default.default.reject is not None
+    assert isinstance(second, Dummy)
+
+
+def test_the_same_target_twice_is_one(scope: Scope) -> None:
+    node = parse("dummy sink { }", "x.conf").nodes[0]
+    assert isinstance(node, Node)
+    scope.registry.register(node)
+    assert len(rules("deliver_to &sink\ndeliver_to &sink", scope).default.default.targets) == 1
+
+
 @pytest.mark.parametrize(
     ("args", "reply"),
     [
@@ -143,6 +243,86 @@ def test_an_unknown_directive_is_told_with_the_nearest_known_one(text: str, mean
         ),
         pytest.param("reject\ndeliver_to dummy", "x.conf:2: can't use reject and deliver_to", id="both"),
         pytest.param("reject\nreject", "x.conf:3: duplicate directive: reject", id="twice"),
+        pytest.param(
+            "reject\nreroute {\nreject\n}", "x.conf:2: can't use reject and reroute", id="reroute too"
+        ),
+        pytest.param(
+            "reroute { }", "x.conf:2: empty pipeline configuration, use 'reject'", id="empty reroute"
+        ),
+        pytest.param("reroute", "x.conf:2: a block is expected here: reroute { ... }", id="no reroute"),
+        pytest.param(
+            "reroute x {\nreject\n}", "x.conf:2: reroute takes no arguments", id="reroute arguments"
+        ),
+        pytest.param("reroute {\ncheck {\n}\n}", "x.conf:2: empty pipeline configuration", id="only checks"),
+        pytest.param("check {\nrequire_tls\n}", "x.conf:1: empty pipeline configuration", id="only a check"),
+        pytest.param(
+            "source_in identity {\nreject\n}", "x.conf:1: empty pipeline configuration", id="only a table"
+        ),
+        pytest.param("source_in identity { }\nreject", "x.conf:2: empty source block", id="empty source_in"),
+        pytest.param("source_in {\nreject\n}\nreject", "x.conf:2: a module is expected here", id="no table"),
+        pytest.param(
+            "destination_in dummy2 {\nreject\n}\nreject",
+            "x.conf:2: unknown module: dummy2 (namespace: table)",
+            id="unknown table",
+        ),
+        pytest.param(
+            "source a.example {\ncheck {\n}\n}\ndefault_source {\nreject\n}",
+            "x.conf:2: empty source block, use 'reject' to reject messages",
+            id="source of checks only",
+        ),
+        pytest.param(
+            "default_source {\nreject\n}\ndestination_in identity {\n}",
+            "x.conf:5: can't put destination_in next to source blocks",
+            id="destination_in beside",
+        ),
+        pytest.param(
+            "destination a.example {\nsource_in identity {\n}\n}\ndefault_destination {\nreject\n}",
+            "x.conf:3: invalid directive: source_in",
+            id="source_in inside",
+        ),
+        pytest.param(
+            "default_source {\nreject\n}\ndefault_source {\nreject\n}",
+            "x.conf:5: duplicate directive: default_source",
+            id="two defaults",
+        ),
+        pytest.param(
+            "default_source x {\nreject\n}",
+            "x.conf:2: default_source takes no arguments",
+            id="default arguments",
+        ),
+        pytest.param(
+            "source {\nreject\n}\ndefault_source {\nreject\n}",
+            "x.conf:2: expected at least one matching rule",
+            id="no rule",
+        ),
+        pytest.param("check\nreject", "x.conf:2: expected check &NAME, or check { ... }", id="no check"),
+        pytest.param(
+            "check {\nnothing\n}\nreject",
+            "x.conf:3: unknown module: nothing (namespace: check)",
+            id="unknown check",
+        ),
+        pytest.param(
+            "check {\ndummy\n}\nreject",
+            "x.conf:3: module dummy (dummy) doesn't implement check interface",
+            id="no check at all",
+        ),
+        pytest.param(
+            "modify {\nreplace_rcpt\n}\nreject", "x.conf:3: missing required directive", id="modifier"
+        ),
+        pytest.param(
+            "modify &nobody\nreject", "x.conf:2: no such instance registered: nobody", id="no group"
+        ),
+        pytest.param(
+            "check {\n&nobody\n}\nreject", "x.conf:3: no such instance registered: nobody", id="no member"
+        ),
+        pytest.param(
+            "check dummy\nreject",
+            "x.conf:2: module dummy (dummy) doesn't implement checks interface",
+            id="no group at all",
+        ),
+        pytest.param(
+            "dmarc_mode tree\nreject", "x.conf:2: dmarc_mode is not available in this version", id="later too"
+        ),
         pytest.param("reject 250", "x.conf:2: invalid SMTP code: 250", id="code"),
         pytest.param("reject 550 5.7", "x.conf:2: invalid enhanced status code: 5.7", id="enhanced"),
         pytest.param("reject 550 4.7.0", "x.conf:2: class of", id="classes differ"),

@@ -98,6 +98,12 @@ def test_nodes(text: str, expected: list[object], shapes: Shapes) -> None:
             "f:1 - Error during parsing: character not allowed in directive name: {\n    column 1",
             id="a brace",
         ),
+        pytest.param("&", "f:1 - Error during parsing: empty reference\n    column 1", id="empty reference"),
+        pytest.param(
+            "a&b",
+            "f:1 - Error during parsing: character not allowed in directive name: &\n    column 1",
+            id="a late ampersand",
+        ),
         pytest.param(
             "a\x01",
             "f:1 - Error during parsing: character not allowed in directive name: '\\x01'\n    column 1",
@@ -278,3 +284,9 @@ smtp tcp://127.0.0.1:{env:SMTP_PORT} {
 }
 """
     assert [node.name for node in parse(text, "f").nodes] == ["import", "limits", "smtp"]
+
+
+def test_a_member_of_a_group_may_be_a_reference() -> None:
+    [node] = parse("checks all {\n  &one\n  two x\n}", "f").nodes
+    assert isinstance(node, Node)
+    assert [(child.name, child.args) for child in node.children or ()] == [("&one", ()), ("two", ("x",))]
