@@ -85,11 +85,11 @@ def test_smtplib_submits_over_starttls_and_implicit_tls(server: Server, anyone: 
     with smtplib.SMTP("127.0.0.1", server.ports["submission"]) as client:
         client.starttls(context=anyone)
         client.login(USER, PASSWORD)
-        client.sendmail(USER, USER, "Subject: over starttls\r\n\r\nx\r\n")
+        client.sendmail(USER, USER, f"From: {USER}\r\nSubject: over starttls\r\n\r\nx\r\n")
     assert b"Subject: over starttls\r\n" in newest(server)
     with smtplib.SMTP_SSL("127.0.0.1", server.ports["submissions"], context=anyone) as client:
         client.login(USER, PASSWORD)
-        client.sendmail(USER, USER, "Subject: over tls\r\n\r\nx\r\n")
+        client.sendmail(USER, USER, f"From: {USER}\r\nSubject: over tls\r\n\r\nx\r\n")
     assert b"Subject: over tls\r\n" in newest(server)
     with smtplib.SMTP_SSL("127.0.0.1", server.ports["submissions"], context=anyone) as client:
         with pytest.raises(smtplib.SMTPAuthenticationError) as refused:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from posthouse.message.date import (
     format_date,
     format_internal_date,
+    is_rfc5322_date,
     parse_date,
     parse_imap_day,
     parse_internal_date,
@@ -192,3 +193,29 @@ def test_the_day_of_arrival_is_that_of_internaldate() -> None:
 )
 def test_days_of_imap_are_read(value: bytes, expected: int | None) -> None:
     assert parse_imap_day(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "is_good"),
+    [
+        (b"Mon, 2 Jan 2006 15:04:05 +0000", True),
+        (b"02 Jan 2006 15:04 -0700", True),
+        (b"Mon, 02 Jan 06 15:04:05 GMT", True),
+        (b"Mon, 2 jan 2006 15:04:05 +0000 (UTC (that is))", True),
+        (b"Mon,  2 Jan 2006\t15:04:05 +0000", True),
+        (b"yesterday", False),
+        (b"2006-01-02T15:04:05Z", False),
+        (b"Jan 2 2006 15:04:05 +0000", False),
+        (b"Mon, 2 Jan 2006", False),
+        (b"Mon, 2 Jan 2006 15:04:05", False),
+        (b"Mon, 32 Jan 2006 15:04:05 +0000", False),
+        (b"Mon, 2 Foo 2006 15:04:05 +0000", False),
+        (b"Mon, 2 Jan 206 15:04:05 +0000", False),
+        (b"Mon, 2 Jan 2006 25:04:05 +0000", False),
+        (b"Mon, 2 Jan 2006 15:04:05 +9900", False),
+        (b"Mon, 2 Jan 2006 15:04:05 +0000 and more", False),
+        (b"Foo, 2 Jan 2006 15:04:05 +0000", False),
+    ],
+)
+def test_dates_as_rfc_5322_wants_them(value: bytes, is_good: bool) -> None:
+    assert is_rfc5322_date(value) is is_good

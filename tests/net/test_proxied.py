@@ -2,24 +2,29 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
 import pytest
+import trustme
 import uvloop
 
 from posthouse.core.log import Logger
 from posthouse.net import proxied
 from posthouse.net.connection import Interrupted, Stream
-from posthouse.net.proxied import BadProxyHeader, ProxyTrust
+from posthouse.net.proxied import BadProxyHeader, Proxies
 from posthouse.net.server import Server
 from posthouse.testing.world import LogLines
 
+T = TypeVar("T")
+Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE = 20.0  # seconds: only ever reached by a failing test
 HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.2 4321 25\r\n"
-EVERYBODY = ProxyTrust()
-STRANGERS = ProxyTrust((ip_network("192.0.2.0/24"),))
+EVERYBODY = Proxies()
+STRANGERS = Proxies((ip_network("192.0.2.0/24"),))
 
 
 def pytest_asyncio_loop_factories(
@@ -60,22 +65,28 @@ class Heard:
 
 
 @asynccontextmanager
-async def talking(
-    heard: Heard, trust: ProxyTrust, lines: LogLines | None = None
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    server = Server(Logger(lines or LogLines(), "test"))
+async def serving(heard: Heard, proxies: Proxies, lines: LogLines | None = None) -> AsyncIterator[int]:
+    server = Server(Logger(lines or LogLines(), "test", debug=True))
     listener = socket.create_server(("127.0.0.1", 0))
-    await server.listen(listener, heard, proxies=trust)
-    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    await server.listen(listener, heard, proxies=proxies)
     try:
-        assert await reader.readline() == b"220 hello\r\n"  # which does not wait for a header
-        yield reader, writer
-        async with asyncio.timeout(PATIENCE):
-            await heard.ended.wait()
+        yield listener.getsockname()[1]
     finally:
-        writer.transport.abort()
         server.close_listeners()
         await server.cancel()
+
+
+@asynccontextmanager
+async def talking(heard: Heard, trust: Proxies, lines: LogLines | None = None) -> AsyncIterator[Peer]:
+    async with serving(heard, trust, lines) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            assert await reader.readline() == b"220 hello\r\n"  # which does not wait for a header
+            yield reader, writer
+            async with asyncio.timeout(PATIENCE):
+                await heard.ended.wait()
+        finally:
+            writer.transport.abort()
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -135,7 +146,7 @@ async def test_R_057_of_strangers_a_header_is_taken_off_and_not_believed() -> No
 @pytest.mark.parametrize(
     "data", [b"PROXY TCP4 nonsense\r\nEHLO a\r\n", b"PROXY TCP4 " + b"1" * 200, HEADER[:-1], b"\r\n\r\n\0"]
 )
-async def test_R_057_a_malformed_header_ends_the_connection(trust: ProxyTrust, data: bytes) -> None:
+async def test_R_057_a_malformed_header_ends_the_connection(trust: Proxies, data: bytes) -> None:
     heard = Heard()
     async with talking(heard, trust) as (_, writer):
         writer.write(data)
@@ -171,6 +182,91 @@ async def test_an_interrupted_header_is_not_lost() -> None:
         writer.write_eof()
     assert heard.data == b"NOOP"
     assert heard.peers[1] == ("192.0.2.1:4321", True)
+
+
+@pytest.fixture(scope="module")
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of a server, and of a client that trusts it."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client
+
+
+class TlsClient:
+    """TLS whose first octets can come together with others."""
+
+    def __init__(self, peer: Peer, context: ssl.SSLContext) -> None:
+        self._reader, self._writer = peer
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+
+    async def do(self, step: Callable[[], T], before: bytes = b"") -> T:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self._writer.write(before + self._outgoing.read())
+                before = b""
+                octets = await asyncio.wait_for(self._reader.read(65536), PATIENCE)
+                assert octets, "the server has gone"
+                self._incoming.write(octets)
+
+    async def shake_hands(self, before: bytes) -> None:
+        await self.do(self._tls.do_handshake, before)
+
+    async def hear(self) -> bytes:
+        return await self.do(self._tls.read)
+
+    def say(self, data: bytes) -> None:
+        self._tls.write(data)
+        self._writer.write(self._outgoing.read())
+
+
+@pytest.mark.parametrize(("before", "peer"), [(HEADER, "192.0.2.1:4321"), (b"", "127.0.0.1:")])
+async def test_tls_may_begin_behind_the_header(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], before: bytes, peer: str
+) -> None:
+    server, client = contexts
+    heard = Heard()
+    async with serving(heard, Proxies(tls=lambda: server)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        tls = TlsClient((reader, writer), client)
+        await tls.shake_hands(before)
+        assert await tls.hear() == b"220 hello\r\n"
+        assert heard.stream is not None
+        assert heard.stream.tls is not None
+        tls.say(b"EHLO a\r\n")
+        writer.write_eof()
+        await asyncio.wait_for(heard.ended.wait(), PATIENCE)
+        writer.transport.abort()
+    assert heard.data == b"EHLO a\r\n"
+    assert heard.peers[0][0].startswith(peer)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"PROXY TCP4 nonsense\r\n", "connection failed"),
+        (HEADER + b"EHLO a\r\n" * 10, "TLS handshake failed"),
+        (b"", "TLS handshake failed"),
+        (HEADER, "TLS handshake failed"),
+    ],
+)
+async def test_R_057_without_header_or_handshake_there_is_no_session(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], data: bytes, line: str
+) -> None:
+    heard, lines = Heard(), LogLines()
+    async with serving(heard, Proxies(tls=lambda: contexts[0]), lines) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(data)
+        writer.write_eof()
+        with suppress(ConnectionResetError):
+            assert b"220" not in await asyncio.wait_for(reader.read(), PATIENCE)
+        writer.transport.abort()
+    assert heard.stream is None
+    assert any(line in one for one in lines.lines)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from posthouse.modules.endpoint.smtp import SubmissionEndpoint
 from posthouse.testing.dialogue import Do, Hear, Say, read_dialogue
 from posthouse.testing.dialogue_runs import hold_in_memory, hold_over_socket
 
@@ -27,7 +28,7 @@ def test_a_dialogue_is_read(tmp_path: Path) -> None:
         )
     )
     assert dialogue.setting.block == "max_recipients 1"
-    assert dialogue.setting.is_submission
+    assert dialogue.setting.kind is SubmissionEndpoint
     assert dialogue.setting.needs_endpoint
     assert dialogue.steps == (
         Say(b"NOOP\r\n"),

@@ -8,6 +8,8 @@ import re
 from datetime import date
 from functools import lru_cache
 
+from posthouse.message.comment import without_comments
+
 _DAY = 86_400  # seconds
 _EPOCH = date(1970, 1, 1).toordinal()
 _EARLIEST = (1 - _EPOCH) * _DAY
@@ -34,6 +36,10 @@ _DATE = re.compile(
     rb"(\d{1,2})[ -]?([A-Za-z]{3,9})[ -]?(\d{2,4}) "
     rb"(\d{1,2}) ?: ?(\d{2})(?: ?: ?(\d{2}))? ?"
     rb"([+-]\d{4}(?!\d)|[A-Za-z]*)"
+)
+_STRICT_DATE = re.compile(
+    rb"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ?)?\d{1,2} [A-Z]{3} (?:\d{2}|\d{4}) \d{1,2}:\d{2}(?::\d{2})? (?:[+-]\d{4}|[A-Z]{1,5})",
+    re.IGNORECASE,
 )
 _WITH_COLON = tuple(b"%02d:" % number for number in range(60))
 _WITH_ZONE = tuple(b"%02d +0000" % number for number in range(60))
@@ -66,6 +72,12 @@ def parse_date(value: bytes) -> int | None:
     """
     match = _match_date(value)
     return _seconds(match) if match else None
+
+
+def is_rfc5322_date(value: bytes) -> bool:
+    """Whether a Date field's value is as RFC 5322 §3.3 wants it, but for years of two digits and zones with names."""
+    plain = b" ".join(without_comments(value[:_DATE_MAX]).split())
+    return _STRICT_DATE.fullmatch(plain) is not None and parse_date(plain) is not None
 
 
 def parse_sent_day(value: bytes) -> int | None:

@@ -6,6 +6,7 @@ CATALOGUE = Catalogue(
     endpoints={
         "smtp": "posthouse.modules.endpoint.smtp:SmtpEndpoint",
         "submission": "posthouse.modules.endpoint.smtp:SubmissionEndpoint",
+        "lmtp": "posthouse.modules.endpoint.smtp:LmtpEndpoint",
         "imap": "posthouse.modules.endpoint.imap:ImapEndpoint",
     },
     modules={
@@ -45,7 +46,7 @@ CATALOGUE = Catalogue(
         "require_matching_rdns": "posthouse.modules.check.require_matching_rdns:RequireMatchingRdns",
     },
     later=frozenset(
-        "lmtp openmetrics dovecot_sasld mx_auth imap_filters"
+        "openmetrics dovecot_sasld mx_auth imap_filters"
         " auth.plain_separate auth.external auth.pam auth.shadow auth.ldap auth.netauth auth.dovecot_sasl dovecot_sasl"
         ""
         " table.ldap table.netauth"

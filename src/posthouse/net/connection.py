@@ -5,7 +5,7 @@ An own Protocol instead of asyncio's streams: several times faster, and STARTTLS
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import cast
@@ -157,9 +157,10 @@ class Stream(asyncio.Protocol):
         if self._is_lost:
             raise ConnectionLost
 
-    async def start_tls(self, context: ssl.SSLContext, go_ahead: bytes = b"") -> None:
+    async def start_tls(self, context: ssl.SSLContext, go_ahead: bytes = b"", ahead: bytes = b"") -> None:
         """Send `go_ahead` in clear, forget everything read so far, and become TLS (as a server).
 
+        ahead: what was read and belongs to the handshake already, where it follows the header of a proxy.
         Raises OSError (ssl.SSLError among them) or TimeoutError when the handshake fails: the connection is then of no use.
         """
         self._transport.pause_reading()
@@ -170,7 +171,7 @@ class Stream(asyncio.Protocol):
             raise ConnectionResetError("the peer left before the TLS handshake")
         if go_ahead:
             self._transport.write(go_ahead)
-        transport = await self._loop.start_tls(
+        handshake = self._loop.start_tls(
             self._transport,
             self,
             context,
@@ -178,6 +179,7 @@ class Stream(asyncio.Protocol):
             ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
         )
+        transport = await (_fed(handshake, self._transport, ahead) if ahead else handshake)
         if transport is None:
             raise ConnectionResetError("the peer left during the TLS handshake")
         self._transport = transport
@@ -269,6 +271,24 @@ class Stream(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._armed = None, float("inf")
+
+
+async def _fed(
+    handshake: Coroutine[None, None, asyncio.Transport | None], transport: asyncio.Transport, ahead: bytes
+) -> asyncio.Transport | None:
+    """The result of a handshake whose TLS layer gets these octets before any that it reads."""
+    task = asyncio.ensure_future(handshake)
+    for _ in range(2):  # it begins, and makes its connection
+        await asyncio.sleep(0)
+    layer = transport.get_protocol()
+    assert isinstance(layer, asyncio.BufferedProtocol)
+    while ahead:
+        buffer = memoryview(layer.get_buffer(len(ahead)))
+        size = min(len(buffer), len(ahead))
+        buffer[:size] = ahead[:size]
+        layer.buffer_updated(size)
+        ahead = ahead[size:]
+    return await task
 
 
 def unmapped(ip: IpAddress) -> IpAddress:

@@ -1,13 +1,14 @@
 """Connections that come through a proxy: its header (PROXY protocol) says who the client is."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from posthouse.core.log import Logger
 from posthouse.core.world import IpAddress
-from posthouse.net.connection import ConnectionLost, Stream, unmapped
+from posthouse.net.connection import HANDSHAKE_TIMEOUT, ConnectionLost, Stream, unmapped
 from posthouse.wire.lines import ProtocolError
 from posthouse.wire.proxy.header import ProxyHeader, parse_proxy_header
 
@@ -19,10 +20,14 @@ class BadProxyHeader(ConnectionLost):
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyTrust:
-    """Whose headers are believed: those of peers in these networks, of everybody if there are none, and of Unix sockets."""
+class Proxies:
+    """Whose headers are believed: those of peers in these networks, of everybody if there are none, and of Unix sockets.
+
+    tls: gives the context of the TLS that begins behind the header; None where nothing is encrypted there.
+    """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    tls: Callable[[], ssl.SSLContext] | None = None
 
     def trusts(self, peer: IpAddress | None) -> bool:
         return peer is None or not self.networks or any(peer in network for network in self.networks)
@@ -35,23 +40,23 @@ class ProxiedStream(Stream):
     protocols wait for that, and a header is not obligatory.
     """
 
-    __slots__ = ("_head", "_log", "_trust")
+    __slots__ = ("_head", "_log", "_proxies")
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         made: "Callable[[Stream], None]",
-        trust: ProxyTrust,
+        proxies: Proxies,
         log: Logger,
     ) -> None:
         super().__init__(loop, made)
-        self._trust = trust
+        self._proxies = proxies
         self._log = log
         self._head: bytes | None = b""  # what has come of the header; None behind it
 
     @property
     def is_peer_known(self) -> bool:
-        return self._head is None or not self._trust.trusts(self.peer_ip)
+        return self._head is None or not self._proxies.trusts(self.peer_ip)
 
     async def read(self, timeout: float) -> bytes:
         """As for every stream. Raises BadProxyHeader for a header that is malformed, cut off, or slow to come."""
@@ -67,6 +72,10 @@ class ProxiedStream(Stream):
             rest = self._behind_header(data)
             if rest is not None:
                 return rest or await super().read(timeout)
+
+    async def start_proxied_tls(self, context: ssl.SSLContext) -> None:
+        """Become TLS behind the header: it is the client that speaks first. Raises as `read` and `start_tls` do."""
+        await self.start_tls(context, ahead=await self.read(HANDSHAKE_TIMEOUT))
 
     async def _more(self, timeout: float) -> bytes:
         try:
@@ -95,7 +104,7 @@ class ProxiedStream(Stream):
     def _believe(self, header: ProxyHeader) -> None:
         if header.ip is None:
             return
-        if not self._trust.trusts(self.peer_ip):
+        if not self._proxies.trusts(self.peer_ip):
             self._log.info(f"connection from untrusted source {self.peer}")
             return
         self.peer_ip, self.peer_port = unmapped(header.ip), header.port

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from posthouse.core.errors import MailError
+from posthouse.modules.endpoint.smtp import LmtpEndpoint, SmtpEndpoint, SubmissionEndpoint
 from posthouse.testing.target import KeptTarget
 from posthouse.wire.smtp.reply import Reply
 
@@ -59,17 +60,18 @@ Step = Say | Hear | Do
 class Setting:
     """How things are before the first word, as `%` lines say.
 
-    % submission                        the endpoint is one of submission
+    % submission, % lmtp                the endpoint is one of submission, or of LMTP
     % tls                               the connection is encrypted from its beginning
     % users, % users away               ann@example.org has the password `secret`; or nobody can tell
     % refuse ADDRESS CODE ENHANCED TEXT the target refuses a recipient
+    % fail for ADDRESS CODE ENHANCED TEXT  the target refuses the message for a recipient
     % fail STEP CODE ENHANCED TEXT      the target refuses at "start", "body" or "commit"
     % crash STEP                        the target has a bug there
     % socket                            the dialogue is about more than the engine
     """
 
     directives: list[str] = field(default_factory=list)
-    is_submission: bool = False
+    kind: type[SmtpEndpoint] = SmtpEndpoint
     is_tls: bool = False
     has_users: bool = False
     users_are_away: bool = False
@@ -92,7 +94,12 @@ class Setting:
             case ["users", "away"]:
                 self.has_users = self.users_are_away = True
             case ["submission"]:
-                self.is_submission = True
+                self.kind = SubmissionEndpoint
+            case ["lmtp"]:
+                self.kind = LmtpEndpoint
+                return
+            case ["fail", "for", address, *reply]:
+                self.target.failing_for[address] = MailError(_reply(reply))
             case ["refuse", address, *reply]:
                 self.target.refused[address] = MailError(_reply(reply))
             case ["fail", step, *reply]:

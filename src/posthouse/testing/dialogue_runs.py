@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from typing import Final
 
 from posthouse.modules.endpoint.smtp.endpoint import server_config
 from posthouse.testing.dialogue import Dialogue, Do, Hear, Heard, Say, Setting
-from posthouse.testing.smtp import ADDRESS, KnownUsers, Served, serving_smtp, smtp_settings
+from posthouse.testing.smtp import ADDRESS, KnownUsers, Served, serving_smtp, smtp_settings, unverified
 from posthouse.testing.world import FakeWorld
 from posthouse.wire.sasl.login import Login
 from posthouse.wire.sasl.mechanism import Challenge, Mechanism, SaslError
@@ -32,7 +31,7 @@ from posthouse.wire.smtp.server import ServerSession
 PATIENCE: Final = 20.0  # seconds: only ever reached by a failing dialogue
 PASSWORDS: Final = {"ann@example.org": "secret"}
 MECHANISMS: Final[Mapping[str, Callable[[], Mechanism]]] = MappingProxyType({"PLAIN": Plain, "LOGIN": Login})
-QUEUED: Final = "250 2.0.0 OK: queued"
+QUEUED: Final = "OK: queued"
 INVALID: Final = Reply(535, (5, 7, 8), "Invalid credentials")
 
 
@@ -72,9 +71,10 @@ class Desk:
 def hold_in_memory(dialogue: Dialogue, directory: Path, *, piece: int) -> None:
     """Hold it with the engine; the octets of the client come in pieces of this size."""
     setting = dialogue.setting
-    settings, _ = smtp_settings(FakeWorld(directory), setting.block, auth=_users(setting))
+    settings, _ = smtp_settings(FakeWorld(directory), setting.block, kind=setting.kind, auth=_users(setting))
     mechanisms = ("PLAIN", "LOGIN") if settings.sasl_login else ("PLAIN",)
-    config = server_config(settings, mechanisms if settings.auth else ())
+    offered = mechanisms if settings.auth else ()
+    config = server_config(settings, offered, is_lmtp=setting.kind.is_lmtp)
     _InMemory(ServerSession(config, tls=setting.is_tls), piece).hold(dialogue)
 
 
@@ -138,15 +138,17 @@ async def hold_over_socket(dialogue: Dialogue, directory: Path) -> FakeWorld:
             fake,
             setting.block,
             target=setting.target,
-            is_submission=setting.is_submission,
+            kind=setting.kind,
             addresses=(address,),
             auth=_users(setting),
         ) as served:
             await _OverSocket(served, setting).hold(dialogue)
         assert not any(fake.paths.state.glob("buffer/*")), "a body was left behind"
     assert setting.target.open == 0, "a delivery was left open"
-    taken = sum(isinstance(step, Hear) and step.line == QUEUED for step in dialogue.steps)
-    assert len(setting.target.messages) == taken, "what is kept is not what was acknowledged"
+    taken = sum(isinstance(step, Hear) and step.line.endswith(QUEUED) for step in dialogue.steps)
+    kept = setting.target.messages
+    count = sum(len(message.recipients) for message in kept) if setting.kind.is_lmtp else len(kept)
+    assert count == taken, "what is kept is not what was acknowledged"
     return fake
 
 
@@ -155,7 +157,7 @@ class _OverSocket:
 
     def __init__(self, served: Served, setting: Setting) -> None:
         self._served = served
-        self._tls = _client_context() if setting.is_tls else None
+        self._tls = unverified() if setting.is_tls else None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._stopping: asyncio.Task[None] | None = None
@@ -183,7 +185,7 @@ class _OverSocket:
     async def _do(self, what: str) -> None:
         match what:
             case "tls":
-                await self._writer.start_tls(_client_context())
+                await self._writer.start_tls(unverified())
             case "eof":
                 self._writer.write_eof()
             case "stop":
@@ -210,10 +212,3 @@ class _OverSocket:
 
 def _users(setting: Setting) -> tuple[KnownUsers, ...]:
     return (KnownUsers(PASSWORDS, is_available=not setting.users_are_away),) if setting.has_users else ()
-
-
-def _client_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

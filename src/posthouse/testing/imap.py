@@ -234,6 +234,7 @@ class ImapServer:
             "auth_map_normalize": normalize.auto,
             "storage_map": None,
             "storage_map_normalize": normalize.auto,
+            "proxy_protocol": None,
             "io_debug": False,
             "io_errors": False,
             "debug": False,

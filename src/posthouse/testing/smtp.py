@@ -5,6 +5,7 @@ async with serving_smtp(fake, 'hostname mx.example.org', target=KeptTarget()) as
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,13 +20,14 @@ from posthouse.framework.interfaces.module import Context
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.registry import Registry
 from posthouse.modules.catalogue import CATALOGUE
-from posthouse.modules.endpoint.smtp import SmtpEndpoint, SubmissionEndpoint
+from posthouse.modules.endpoint.smtp import LmtpEndpoint, SmtpEndpoint, SubmissionEndpoint
 from posthouse.modules.endpoint.smtp.settings import SmtpSettings
 from posthouse.testing.target import KeptTarget
 from posthouse.testing.world import FakeWorld
 
 ADDRESS = "tcp://127.0.0.1:25"  # as it is configured; the real port is another
 PATIENCE = 20.0  # seconds: only ever reached by a failing test
+NAMES = {SmtpEndpoint: "smtp", SubmissionEndpoint: "submission", LmtpEndpoint: "lmtp"}
 DEFAULTS = {"hostname": "mx.example.org", "tls": "off", "deliver_to": "dummy"}
 
 
@@ -90,17 +92,36 @@ class Served:
     @asynccontextmanager
     async def talk(self) -> AsyncIterator[Talk]:
         """A connection that was greeted; at its end it is cut."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        talk = Talk(reader, writer)
-        try:
+        async with self.connect() as talk:
             assert (await talk.hear()).startswith("220 ")
             yield talk
+
+    @asynccontextmanager
+    async def connect(self, *, tls: bool = False) -> AsyncIterator[Talk]:
+        """A connection from its very beginning; at its end it is cut."""
+        context = unverified() if tls else None
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+        try:
+            yield Talk(reader, writer)
         finally:
             writer.transport.abort()
 
 
+def unverified() -> ssl.SSLContext:
+    """TLS of a client that takes every certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def smtp_settings(
-    fake: FakeWorld, directives: str = "", *, addresses: tuple[str, ...] = (ADDRESS,), **changes: Any
+    fake: FakeWorld,
+    directives: str = "",
+    *,
+    addresses: tuple[str, ...] = (ADDRESS,),
+    kind: type[SmtpEndpoint] = SmtpEndpoint,
+    **changes: Any,
 ) -> tuple[SmtpSettings, Registry]:
     """The settings of a block with these directives, `DEFAULTS` where they say nothing, and the modules that it uses.
 
@@ -115,8 +136,8 @@ def smtp_settings(
     missing = "\n".join(f"{name} {value}" for name, value in DEFAULTS.items() if name not in names)
     children = (*given, *parse(missing, "test.conf").nodes)
     registry = Registry(CATALOGUE, make_context)
-    block = Node("smtp", addresses, children, "test.conf", 1)
-    return replace(parse_settings(SmtpSettings, block, Scope({}, fake.paths, registry)), **changes), registry
+    block = Node(NAMES[kind], addresses, children, "test.conf", 1)
+    return replace(parse_settings(kind.Settings, block, Scope({}, fake.paths, registry)), **changes), registry
 
 
 @asynccontextmanager
@@ -125,14 +146,13 @@ async def serving_smtp(
     directives: str = "",
     *,
     target: Target | None = None,
-    is_submission: bool = False,
+    kind: type[SmtpEndpoint] = SmtpEndpoint,
     addresses: tuple[str, ...] = (ADDRESS,),
     **changes: Any,
 ) -> AsyncIterator[Served]:
     """Prepare and start an endpoint and what it uses, and stop all at the end."""
-    settings, registry = smtp_settings(fake, directives, addresses=addresses, **changes)
-    name, cls = ("submission", SubmissionEndpoint) if is_submission else ("smtp", SmtpEndpoint)
-    endpoint = cls(settings, fake.context(name, debug=settings.debug), target or KeptTarget())
+    settings, registry = smtp_settings(fake, directives, addresses=addresses, kind=kind, **changes)
+    endpoint = kind(settings, fake.context(NAMES[kind], debug=settings.debug), target or KeptTarget())
     modules = [module for _, module in registry.lifetime] + [endpoint]
     for module in modules:
         await module.prepare()

@@ -1,5 +1,6 @@
 """A target that keeps what it is given, and refuses what it is told to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from posthouse.framework.buffer import Body
@@ -23,12 +24,15 @@ class KeptMessage:
 class KeptTarget:
     """refused: what is raised for a recipient. failing: what is raised by "start", "body" or "commit".
 
+    failing_for: results of `body_partial` for recipients that the message does not reach.
+
     open: deliveries that were neither committed nor aborted; a test asserts that it is 0 at the end.
     calls: what was called, as ("add", recipient), ("body", ""), ("commit", ""), ("abort", "").
     """
 
     refused: dict[str, Exception] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
+    failing_for: dict[str, Exception] = field(default_factory=dict)
     commit_order: int = 2
     messages: list[KeptMessage] = field(default_factory=list)
     open: int = 0
@@ -67,6 +71,12 @@ class _KeptDelivery:
         self._target.fail("body")
         self._header = header.to_bytes()
         self._body = b"".join(body.chunks())
+
+    async def body_partial(self, header: Header, body: Body) -> Mapping[str, Exception | None]:
+        await self.body(header, body)
+        results = {recipient: self._target.failing_for.get(recipient) for recipient in self._recipients}
+        self._recipients = [recipient for recipient in self._recipients if results[recipient] is None]
+        return results
 
     async def commit(self) -> None:
         self._target.calls.append(("commit", ""))

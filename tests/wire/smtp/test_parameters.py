@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthouse.wire.smtp.parameters import CommandError, MailOptions, parse_mail_options, parse_rcpt_options
+from posthouse.wire.smtp.parameters import (
+    CommandError,
+    MailOptions,
+    RcptOptions,
+    parse_mail_options,
+    parse_rcpt_options,
+)
+from posthouse.wire.smtp.reply import Reply
 
 
 @pytest.mark.parametrize(
@@ -96,3 +103,77 @@ def test_any_text_is_options_or_refused(text: str) -> None:
             parse_rcpt_options(wire)
         except CommandError:
             pass
+
+
+@pytest.mark.parametrize(
+    ("text", "ret", "envid"),
+    [
+        (" RET=FULL", "FULL", ""),
+        (" ret=hdrs ENVID=QQ314159", "HDRS", "QQ314159"),
+        (" ENVID=a+2Bb+3D", "", "a+b="),
+        (" ENVID=" + "x" * 100, "", "x" * 100),
+    ],
+)
+def test_dsn_of_a_message(text: str, ret: str, envid: str) -> None:
+    options = parse_mail_options(text, tls=False, dsn=True)
+    assert (options.ret, options.envid) == (ret, envid)
+
+
+@pytest.mark.parametrize(
+    ("text", "notify", "orcpt"),
+    [
+        ("", set(), ""),
+        (" NOTIFY=never", {"NEVER"}, ""),
+        (" NOTIFY=SUCCESS,Delay,FAILURE", {"SUCCESS", "DELAY", "FAILURE"}, ""),
+        (
+            " ORCPT=rfc822;Bob+2Bx@Example.org NOTIFY=FAILURE",
+            {"FAILURE"},
+            "rfc822;Bob+x@Example.org",
+        ),
+        (" ORCPT=x400;a;b", set(), "x400;a;b"),
+    ],
+)
+def test_dsn_of_a_recipient(text: str, notify: set[str], orcpt: str) -> None:
+    assert parse_rcpt_options(text, dsn=True) == RcptOptions(frozenset(notify), orcpt)
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        (" RET", "Unknown RET value"),
+        (" RET=ALL", "Unknown RET value"),
+        (" ENVID=", "Malformed ENVID parameter value"),
+        (" ENVID=a+", "Malformed ENVID parameter value"),
+        (" ENVID=a+0D+0A", "Malformed ENVID parameter value"),
+        (" ENVID=a+2b", "Malformed ENVID parameter value"),
+        (" ENVID=grüße", "Malformed ENVID parameter value"),
+        (" ENVID=" + "x" * 101, "Malformed ENVID parameter value"),
+        (" RET=FULL RET=FULL", "Unable to parse MAIL ESMTP parameters"),
+    ],
+)
+def test_R_051_malformed_dsn_of_a_message(text: str, reply: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parse_mail_options(text, tls=False, dsn=True)
+    assert caught.value.reply == Reply(501, (5, 5, 4), reply)
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        (" NOTIFY", "Unknown NOTIFY value"),
+        (" NOTIFY=NEVER,FAILURE", "Unknown NOTIFY value"),
+        (" NOTIFY=SUCCESS,", "Unknown NOTIFY value"),
+        (" NOTIFY=SOON", "Unknown NOTIFY value"),
+        (" ORCPT=bob@example.org", "Malformed ORCPT parameter value"),
+        (" ORCPT=;bob@example.org", "Malformed ORCPT parameter value"),
+        (" ORCPT=rfc822;", "Malformed ORCPT parameter value"),
+        (" ORCPT=rfc822;bob+zz", "Malformed ORCPT parameter value"),
+        (" ORCPT=rfc822;bob+00", "Malformed ORCPT parameter value"),
+        (" ORCPT=rf/c(822;bob", "Malformed ORCPT parameter value"),
+        (" ORCPT=rfc822;" + "x" * 500, "Malformed ORCPT parameter value"),
+    ],
+)
+def test_R_051_malformed_dsn_of_a_recipient(text: str, reply: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parse_rcpt_options(text, dsn=True)
+    assert caught.value.reply == Reply(501, (5, 5, 4), reply)

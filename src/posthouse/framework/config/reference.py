@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from posthouse.framework.config.globals import GlobalDirectives, GlobalModules
+from posthouse.framework.config.proxy import ProxyBlock, proxy_protocol
 from posthouse.framework.config.settings import (
     ALL_ARGUMENTS,
     REQUIRED,
@@ -27,6 +28,7 @@ _GENERATED: Final = "<!-- Made from the modules' declarations by docs/generate.p
 _PAGES: Final[Sequence[tuple[Kind[Any], str]]] = (
     (server_tls, "global/tls.md"),
     (tls_client, "global/tls_client.md"),
+    (proxy_protocol, "endpoint/proxy_protocol.md"),
 )
 
 
@@ -37,6 +39,7 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
         "global/types.md": _document(["# Types of values", _TYPES]),
         "global/tls.md": _page("tls", _TLS, TlsBlock),
         "global/tls_client.md": _page("tls_client", _TLS_CLIENT, TlsClient),
+        "endpoint/proxy_protocol.md": _page("proxy_protocol", _PROXY_PROTOCOL, ProxyBlock),
     }
     found |= {f"endpoint/{name}.md": _module_page([name], path) for name, path in catalogue.endpoints.items()}
     names: dict[str, list[str]] = {}
@@ -70,6 +73,12 @@ _TLS: Final = """The server's side of TLS, at top level or in an endpoint.
 block holds what else there is to say, and never configures the loader. Renewed certificates are used without a restart; of
 several the peer's SNI chooses one."""
 _TLS_CLIENT: Final = "How we are a client of TLS, at top level or in a block that connects to other servers."
+_PROXY_PROTOCOL: Final = """A directive of endpoints whose connections come through a proxy (haproxy, nginx, a load balancer).
+
+`proxy_protocol [IP|CIDR]... { trust IP|CIDR...; tls ... }`: both lists say whose word is taken. The header may be of version 1 or 2, and may be
+missing. What it says of the client holds in checks, limits, Received and logs. The header of a peer that is not listed is taken off, ignored and
+logged; a malformed one ends the connection. The TLS of a `tls://` address lies below the header, that of `tls` in the block behind it; there can be
+only one of them."""
 _GLOBAL: Final = """What may stand at the top level of a configuration beside blocks. A block inherits a directive of its own that it does not
 have, where its page says so."""
 

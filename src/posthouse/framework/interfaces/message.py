@@ -9,6 +9,7 @@ from posthouse.core.world import IpAddress
 from posthouse.net.connection import TlsState, peer_text
 from posthouse.wire.smtp.parameters import NO_OPTIONS
 from posthouse.wire.smtp.parameters import MailOptions as MailOptions  # a part of this interface
+from posthouse.wire.smtp.parameters import RcptOptions as RcptOptions
 
 
 @dataclass(slots=True)
@@ -53,4 +54,7 @@ class Envelope:
     original_recipients: dict[str, str] = field(
         default_factory=dict
     )  # effective recipient: as the client gave it
+    recipient_options: dict[str, RcptOptions] = field(
+        default_factory=dict
+    )  # as the endpoint gave them: of DSN
     recipients: Sequence[str] = ()  # accepted so far, as the client gave them

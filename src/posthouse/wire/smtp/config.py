@@ -15,6 +15,7 @@ class ServerConfig:
     starttls: bool = False
     mechanisms: tuple[str, ...] = ()  # of SASL
     insecure_auth: bool = False  # AUTH without TLS
+    dsn: bool = False  # RFC 3461
     mends_newlines: bool = False  # bare CR and LF in a message become CRLF, else it is refused
 
     def greeting(self) -> bytes:
@@ -35,6 +36,8 @@ class ServerConfig:
         if tls:
             keywords.append("REQUIRETLS")
         keywords.append(f"SIZE {self.message_max}" if self.message_max else "SIZE")
+        if self.dsn:
+            keywords.append("DSN")
         if self.recipients_max > 0:
             keywords.append(f"LIMITS RCPTMAX={self.recipients_max}")
         return keywords

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from posthouse.wire.sasl.mechanism import SaslError
-from posthouse.wire.smtp.parameters import MailOptions
+from posthouse.wire.smtp.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from posthouse.wire.smtp.reply import Reply
 
 
@@ -29,6 +29,7 @@ class Rcpt:
     """RCPT. To be answered."""
 
     recipient: str
+    options: RcptOptions = NO_RCPT_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,12 @@ from posthouse.wire.smtp.reply import EnhancedCode, Reply
 SIZE_DIGITS: Final = 20  # RFC 1870 §4
 
 BAD_ARGUMENT: Final[EnhancedCode] = (5, 5, 4)
-_NOT_IMPLEMENTED: Final = frozenset({"RET", "ENVID", "NOTIFY", "ORCPT"})  # DSN (RFC 3461) is not offered
+ENVID_MAX: Final = 100  # characters, decoded or not (RFC 3461 §4.4)
+ORCPT_MAX: Final = 500  # characters (RFC 3461 §4.2)
+
+_DSN: Final = frozenset({"RET", "ENVID", "NOTIFY", "ORCPT"})  # only where the extension is offered
 _HEX = re.compile(r"\+([0-9A-F]{2})")
+_ATOM = re.compile(r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})++")  # RFC 3461 §4
 
 
@@ -35,26 +39,44 @@ class MailOptions:
     utf8: bool = False  # SMTPUTF8 (RFC 6531)
     require_tls: bool = False  # REQUIRETLS (RFC 8689)
     auth: str = ""  # AUTH=
+    ret: str = ""  # RET= of DSN (RFC 3461 §4.3): "", "FULL" or "HDRS"
+    envid: str = ""  # ENVID= of DSN, decoded
+
+
+@dataclass(frozen=True, slots=True)
+class RcptOptions:
+    """Parameters of RCPT TO, all of them of DSN (RFC 3461 §4.1, §4.2)."""
+
+    notify: frozenset[str] = frozenset()  # empty, {"NEVER"}, or some of "SUCCESS", "FAILURE", "DELAY"
+    orcpt: str = ""  # the type of the address, `;`, and the address, decoded
 
 
 NO_OPTIONS: Final = MailOptions()
+NO_RCPT_OPTIONS: Final = RcptOptions()
 
 
-def parse_mail_options(text: str, *, tls: bool) -> MailOptions:
-    """What follows the reverse-path. tls: whether REQUIRETLS is on offer. Raises CommandError."""
+def parse_mail_options(text: str, *, tls: bool, dsn: bool = False) -> MailOptions:
+    """What follows the reverse-path. tls, dsn: whether REQUIRETLS and DSN are on offer. Raises CommandError."""
     options = NO_OPTIONS
     for keyword, value in _split(text, "MAIL").items():
+        _check_offer(keyword, dsn)
         parse = _MAIL.get(keyword)
         if parse is None or (keyword == "REQUIRETLS" and not tls):
-            raise _unknown(keyword, "MAIL FROM")
+            raise CommandError(500, BAD_ARGUMENT, "Unknown MAIL FROM argument")
         options = parse(options, value)
     return options
 
 
-def parse_rcpt_options(text: str) -> None:
-    """What follows the forward-path: there is no parameter that we take. Raises CommandError."""
-    for keyword in _split(text, "RCPT"):
-        raise _unknown(keyword, "RCPT TO")
+def parse_rcpt_options(text: str, *, dsn: bool = False) -> RcptOptions:
+    """What follows the forward-path. dsn: whether DSN is on offer. Raises CommandError."""
+    options = NO_RCPT_OPTIONS
+    for keyword, value in _split(text, "RCPT").items():
+        _check_offer(keyword, dsn)
+        parse = _RCPT.get(keyword)
+        if parse is None:
+            raise CommandError(500, BAD_ARGUMENT, "Unknown RCPT TO argument")
+        options = parse(options, value or "")
+    return options
 
 
 def _split(text: str, command: str) -> Mapping[str, str | None]:
@@ -74,10 +96,9 @@ def _split(text: str, command: str) -> Mapping[str, str | None]:
     return parameters
 
 
-def _unknown(keyword: str, command: str) -> CommandError:
-    if keyword in _NOT_IMPLEMENTED:
-        return CommandError(504, BAD_ARGUMENT, f"{keyword} is not implemented")
-    return CommandError(500, BAD_ARGUMENT, f"Unknown {command} argument")
+def _check_offer(keyword: str, dsn: bool) -> None:
+    if keyword in _DSN and not dsn:
+        raise CommandError(504, BAD_ARGUMENT, f"{keyword} is not implemented")
 
 
 def _size(options: MailOptions, value: str | None) -> MailOptions:
@@ -114,12 +135,8 @@ def _auth(options: MailOptions, value: str | None) -> MailOptions:
     """RFC 4954 §5: a mailbox in xtext, or `<>`."""
     if value == "<>":
         return replace(options, auth="")
-    if value is None or not _XTEXT.fullmatch(value):
-        raise CommandError(500, BAD_ARGUMENT, "Malformed AUTH parameter value")
-    mailbox = _HEX.sub(lambda match: chr(int(match[1], 16)), value)
-    if not (
-        mailbox.isascii() and mailbox.isprintable()
-    ):  # no control character gets into a log or queue by this way
+    mailbox = _decoded(value or "")
+    if not mailbox:
         raise CommandError(500, BAD_ARGUMENT, "Malformed AUTH parameter value")
     try:
         address, rest = parse_path(mailbox)
@@ -130,6 +147,54 @@ def _auth(options: MailOptions, value: str | None) -> MailOptions:
     return replace(options, auth=address)
 
 
+def _ret(options: MailOptions, value: str | None) -> MailOptions:
+    ret = (value or "").upper()
+    if ret not in ("FULL", "HDRS"):
+        raise CommandError(501, BAD_ARGUMENT, "Unknown RET value")
+    return replace(options, ret=ret)
+
+
+def _envid(options: MailOptions, value: str | None) -> MailOptions:
+    envid = _decoded(value or "")
+    if not envid or len(envid) > ENVID_MAX:
+        raise CommandError(501, BAD_ARGUMENT, "Malformed ENVID parameter value")
+    return replace(options, envid=envid)
+
+
+def _notify(options: RcptOptions, value: str) -> RcptOptions:
+    notify = frozenset(value.upper().split(","))
+    if notify != {"NEVER"} and not notify <= {"SUCCESS", "FAILURE", "DELAY"}:
+        raise CommandError(501, BAD_ARGUMENT, "Unknown NOTIFY value")
+    return replace(options, notify=notify)
+
+
+def _orcpt(options: RcptOptions, value: str) -> RcptOptions:
+    kind, _, encoded = value.partition(";")
+    address = _decoded(encoded)
+    if not _ATOM.fullmatch(kind) or not address or len(value) > ORCPT_MAX:
+        raise CommandError(501, BAD_ARGUMENT, "Malformed ORCPT parameter value")
+    return replace(options, orcpt=f"{kind};{address}")
+
+
+def _decoded(xtext: str) -> str:
+    """What xtext stands for (RFC 3461 §4); "" if it is none. No control character gets into a log or queue by this way."""
+    if not _XTEXT.fullmatch(xtext):
+        return ""
+    text = _HEX.sub(lambda match: chr(int(match[1], 16)), xtext)
+    return text if text.isascii() and text.isprintable() else ""
+
+
 _MAIL: Final[Mapping[str, Callable[[MailOptions, str | None], MailOptions]]] = MappingProxyType(
-    {"SIZE": _size, "BODY": _body, "SMTPUTF8": _utf8, "REQUIRETLS": _require_tls, "AUTH": _auth}
+    {
+        "SIZE": _size,
+        "BODY": _body,
+        "SMTPUTF8": _utf8,
+        "REQUIRETLS": _require_tls,
+        "AUTH": _auth,
+        "RET": _ret,
+        "ENVID": _envid,
+    }
+)
+_RCPT: Final[Mapping[str, Callable[[RcptOptions, str], RcptOptions]]] = MappingProxyType(
+    {"NOTIFY": _notify, "ORCPT": _orcpt}
 )

@@ -290,7 +290,7 @@ class ServerSession:
             reverse_path, rest = parse_reverse_path(argument[5:].strip(" \t"))
         except PathError:
             return self._say(replies.BAD_MAIL)
-        options = parse_mail_options(rest, tls=self._tls)
+        options = parse_mail_options(rest, tls=self._tls, dsn=self._config.dsn)
         if options.size > self._config.message_max > 0:
             return self._say(replies.TOO_BIG)
         return self._ask(Mail(reverse_path, options))
@@ -302,11 +302,11 @@ class ServerSession:
             recipient, rest = parse_path(argument[3:].strip(" \t"))
         except PathError:
             return self._say(replies.BAD_RCPT)
-        parse_rcpt_options(rest)
+        options = parse_rcpt_options(rest, dsn=self._config.dsn)
         most = self._config.recipients_max
         if len(self._recipients) >= most > 0:
             return self._refuse(Reply(452, (4, 5, 3), f"Maximum limit of {most} recipients reached"))
-        return self._ask(Rcpt(recipient))
+        return self._ask(Rcpt(recipient, options))
 
     def _begin_data(self, verb: str, argument: str) -> _Result:
         if argument:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from posthouse.core.errors import MailError
+from posthouse.modules.endpoint.smtp import SubmissionEndpoint
 from posthouse.testing.smtp import KnownUsers, serving_smtp
 from posthouse.testing.target import KeptTarget
 from posthouse.testing.world import FakeWorld
@@ -78,12 +79,12 @@ async def test_who_is_logged_in_is_logged(tmp_path: Path) -> None:
     target, users = KeptTarget(), KnownUsers({"ann@example.org": "secret"})
     with FakeWorld(tmp_path) as fake:
         async with (
-            serving_smtp(fake, target=target, is_submission=True, auth=(users,)) as served,
+            serving_smtp(fake, target=target, kind=SubmissionEndpoint, auth=(users,)) as served,
             served.talk() as talk,
         ):
             await talk.say("EHLO a", "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBzZWNyZXQ=")
             await talk.to_data()
-            talk.send(MESSAGE)
+            talk.send(b"From: ann@example.org\r\n" + MESSAGE)
             assert await talk.hear() == "250 2.0.0 OK: queued"
     assert fake.log.fields_of("submission", "incoming message")[0]["username"] == "ann@example.org"
     envelope = target.messages[0].envelope

@@ -1,12 +1,13 @@
 """The `imap` endpoint: its directives, its listeners, and its sessions (spec/storage-and-imap.md §4)."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Final
 
 from posthouse.framework import normalize
 from posthouse.framework.config import kinds
 from posthouse.framework.config.address import parse_address
 from posthouse.framework.config.node import ConfigError
+from posthouse.framework.config.proxy import check_proxies, proxy_protocol
 from posthouse.framework.config.settings import arguments, directive, repeated, settings
 from posthouse.framework.config.tls import server_tls
 from posthouse.framework.config.values import boolean, normalization
@@ -22,6 +23,7 @@ from posthouse.framework.spool import Spool
 from posthouse.modules.endpoint.imap.service import Service, Timeouts
 from posthouse.modules.endpoint.imap.session import Session
 from posthouse.net.connection import Stream
+from posthouse.net.proxied import Proxies
 from posthouse.net.server import Server
 
 STOP_TIMEOUT: Final = 1.0  # seconds for sessions to end by themselves, once they were told
@@ -31,8 +33,6 @@ _FOR_TESTS: Final = "this is insecure configuration and should be used only for 
 
 @settings
 class ImapSettings:
-    LATER: ClassVar = frozenset({"proxy_protocol"})
-
     addresses: tuple[str, ...] = arguments(
         help="where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix:PATH", least=1
     )
@@ -56,6 +56,9 @@ class ImapSettings:
     )
     storage_map_normalize: Normalization = directive(
         normalization, default=normalize.auto, help="how user names are normalised for `storage_map`"
+    )
+    proxy_protocol: Proxies | None = directive(
+        proxy_protocol, default=None, help="connections come through a proxy that says who the client is"
     )
     io_debug: bool = directive(boolean, default=False, help="write the traffic to the debug log")
     io_errors: bool = directive(boolean, default=False, help="log connections that break off")
@@ -84,11 +87,11 @@ class ImapEndpoint(Module):
 
     async def start(self) -> None:
         """Listen. Logs `listening on ADDR` for each address."""
-        tls = self._settings.tls
+        tls, proxies = self._settings.tls, self._settings.proxy_protocol
         for address in self.addresses:
             listener = self._context.world.listeners.take(address.text)
             context = tls.context() if tls is not None and address.is_tls else None
-            await self._server.listen(listener, self._serve, context)
+            await self._server.listen(listener, self._serve, context, proxies=proxies)
             self._context.log.info(f"listening on {address.text}")
 
     async def stop(self) -> None:
@@ -111,6 +114,7 @@ class ImapEndpoint(Module):
         settings, log = self._settings, self._context.log
         if settings.tls is None and any(address.is_tls for address in self.addresses):
             raise ConfigError("imap: can't bind on IMAPS endpoint without TLS configuration")
+        check_proxies(settings.proxy_protocol, self.addresses)
         if settings.io_debug:
             log.info("I/O debugging is on: passwords may leak into the log!")
         if all(address.is_local for address in self.addresses):

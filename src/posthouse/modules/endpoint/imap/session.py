@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 
-from posthouse.framework.interfaces.message import Connection
 from posthouse.framework.interfaces.storage import Account, StorageError
 from posthouse.modules.endpoint.imap.capability import capabilities
 from posthouse.modules.endpoint.imap.commands import CHANGES_NOTHING, HANDLERS, KEEPS_NUMBERS
@@ -15,6 +14,7 @@ from posthouse.modules.endpoint.imap.select import highest_modseq
 from posthouse.modules.endpoint.imap.selected import Selected
 from posthouse.modules.endpoint.imap.service import Service
 from posthouse.net.connection import ConnectionLost, Interrupted, Stream
+from posthouse.net.proxied import BadProxyHeader
 from posthouse.wire.imap.commands import State
 from posthouse.wire.imap.deflate import CompressionError, Deflater, Inflater
 from posthouse.wire.imap.engine import Answer, Command, Continue, Engine, Event, MessageData, Response
@@ -50,7 +50,6 @@ class Session:
         self.account: Account | None = None
         self.selected: Selected | None = None
         self.condstore = False
-        self.remote = Connection("IMAP", "", stream.peer_ip, stream.peer_port).remote
         self.out = Output(stream, service.timeouts.write, self._mirror("S") if service.io_debug else None)
         self._inflater: Inflater | None = None
         self._mirror_input = self._mirror("C") if service.io_debug else None
@@ -62,6 +61,11 @@ class Session:
         self._commands = 0
         self._errors = 0  # before the login
 
+    @property
+    def remote(self) -> str:
+        """IP:PORT of the client."""
+        return self.stream.peer
+
     async def run(self) -> None:
         """Serve the client to its end."""
         try:
@@ -71,6 +75,8 @@ class Session:
             await self.out.send()
         except _Farewell as end:
             self._say_bye(str(end))
+        except BadProxyHeader as err:
+            self.service.log.error("connection failed", err, src_ip=self.remote)
         except (ConnectionLost, Interrupted):  # Interrupted: by `shut_down`
             pass
         except CutOff as err:

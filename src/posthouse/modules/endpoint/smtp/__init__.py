@@ -1,5 +1,5 @@
-"""The endpoints `smtp` and `submission`: mail comes in."""
+"""The endpoints `smtp`, `submission` and `lmtp`: mail comes in."""
 
-from posthouse.modules.endpoint.smtp.endpoint import SmtpEndpoint, SubmissionEndpoint
+from posthouse.modules.endpoint.smtp.endpoint import LmtpEndpoint, SmtpEndpoint, SubmissionEndpoint
 
-__all__ = ["SmtpEndpoint", "SubmissionEndpoint"]
+__all__ = ["LmtpEndpoint", "SmtpEndpoint", "SubmissionEndpoint"]

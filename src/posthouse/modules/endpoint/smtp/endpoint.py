@@ -6,17 +6,20 @@ from typing import ClassVar, Final
 
 from posthouse.framework.config.address import parse_address
 from posthouse.framework.config.node import ConfigError
+from posthouse.framework.config.proxy import check_proxies
+from posthouse.framework.interfaces.check import EarlyCheck
 from posthouse.framework.interfaces.endpoint import Address
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
 from posthouse.message.address import domain_to_ascii, valid_domain
+from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.modules.endpoint.smtp.service import Service, message_ids
 from posthouse.modules.endpoint.smtp.session import Session
-from posthouse.modules.endpoint.smtp.settings import SmtpSettings
+from posthouse.modules.endpoint.smtp.settings import LmtpSettings, SmtpSettings
 from posthouse.net.connection import Stream
 from posthouse.net.server import Server
 from posthouse.pipeline.pipeline import Pipeline
@@ -33,6 +36,7 @@ class SmtpEndpoint(Module):
 
     Settings = SmtpSettings
     is_submission: ClassVar[bool] = False
+    is_lmtp: ClassVar[bool] = False
 
     def __init__(self, settings: SmtpSettings, context: Context, target: Target | None = None) -> None:
         """target: takes the messages, instead of a pipeline of the configuration's rules."""
@@ -42,7 +46,12 @@ class SmtpEndpoint(Module):
         self._check()
         self._directory = settings.buffer.directory or context.paths.state / "buffer"
         self._service = make_service(
-            settings, context, self._directory, target, is_submission=self.is_submission
+            settings,
+            context,
+            self._directory,
+            target,
+            is_submission=self.is_submission,
+            is_lmtp=self.is_lmtp,
         )
         self._server = Server(context.log)
         self._sessions: set[Session] = set()
@@ -87,7 +96,8 @@ class SmtpEndpoint(Module):
         tls = self._settings.tls
         context = tls.context() if tls is not None and address.is_tls else None
         listener = self._context.world.listeners.take(address.text)
-        await self._server.listen(listener, self._serve, context)
+        proxies = self._settings.proxy_protocol
+        await self._server.listen(listener, self._serve, context, proxies=proxies)
         self._context.log.info(f"listening on {address.text}")
 
     async def _serve(self, stream: Stream) -> None:
@@ -106,6 +116,7 @@ class SmtpEndpoint(Module):
             raise ConfigError("auth. provider must be set for submission endpoint")
         if settings.tls is None and any(address.is_tls for address in self.addresses):
             raise ConfigError("can't bind on SMTPS endpoint without TLS configuration")
+        check_proxies(settings.proxy_protocol, self.addresses)
         if settings.io_debug:
             log.info("I/O debugging is on: passwords may leak into the log!")
         if all(address.is_local for address in self.addresses):
@@ -122,8 +133,21 @@ class SubmissionEndpoint(SmtpEndpoint):
     is_submission = True
 
 
+class LmtpEndpoint(SmtpEndpoint):
+    """`lmtp`: mail from a server that hands it over for delivery, with a reply for each recipient (RFC 2033)."""
+
+    Settings = LmtpSettings
+    is_lmtp = True
+
+
 def make_service(
-    settings: SmtpSettings, context: Context, directory: Path, target: Target | None, *, is_submission: bool
+    settings: SmtpSettings,
+    context: Context,
+    directory: Path,
+    target: Target | None,
+    *,
+    is_submission: bool,
+    is_lmtp: bool,
 ) -> Service:
     """What the sessions of an endpoint need. Raises ValueError for a hostname without A-labels."""
     world, log = context.world, context.log
@@ -134,14 +158,18 @@ def make_service(
         auth_map=settings.auth_map,
         login=settings.sasl_login,
     )
-    config = server_config(settings, sasl.mechanisms)
+    config = server_config(settings, sasl.mechanisms, is_lmtp=is_lmtp)
+    target = target or Pipeline(settings.rules, config.hostname, world.clock, adds_received=True)
     return Service(
         config=config,
-        target=target or Pipeline(settings.rules, config.hostname, world.clock, adds_received=True),
+        target=target,
         sasl=sasl,
         spool=Spool(directory, world.random, memory=settings.buffer.memory),
         reserve=DiskReserve(context.paths.state, settings.min_free, world.clock, log),
-        limits=IntakeLimits(settings.max_message_size, settings.max_header_size, settings.max_received),
+        intake=IntakeLimits(settings.max_message_size, settings.max_header_size, settings.max_received),
+        limits=settings.limits,
+        connections=Connections(settings.max_connections, settings.max_connections_per_ip),
+        early=target if isinstance(target, EarlyCheck) else None,
         ids=message_ids(world.random),
         log=log,
         recorder=context.recorder,
@@ -156,17 +184,21 @@ def make_service(
     )
 
 
-def server_config(settings: SmtpSettings, mechanisms: tuple[str, ...]) -> ServerConfig:
+def server_config(
+    settings: SmtpSettings, mechanisms: tuple[str, ...], *, is_lmtp: bool = False
+) -> ServerConfig:
     """What the engine offers. Raises ValueError for a hostname that is none, or has no A-labels."""
     if not valid_domain(settings.hostname):
         raise ValueError(f"hostname {settings.hostname} is not the name of a host")
     return ServerConfig(
         hostname=domain_to_ascii(settings.hostname),
+        lmtp=is_lmtp,
         line_max=settings.smtp_max_line_length,
         message_max=settings.max_message_size,
         recipients_max=max(settings.max_recipients, 0),
         starttls=settings.tls is not None,
         mechanisms=mechanisms,
         insecure_auth=settings.insecure_auth or settings.tls is None,
+        dsn=settings.dsn,
         mends_newlines=settings.bare_newline == "normalize",
     )

@@ -8,9 +8,12 @@ from typing import Final
 from posthouse.core.events import Recorder
 from posthouse.core.log import Logger
 from posthouse.core.world import World
+from posthouse.framework.interfaces.check import EarlyCheck
+from posthouse.framework.interfaces.limits import Limits
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
+from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.wire.smtp.config import ServerConfig
@@ -28,7 +31,10 @@ class Service:
     sasl: Sasl
     spool: Spool
     reserve: DiskReserve
-    limits: IntakeLimits
+    intake: IntakeLimits
+    limits: Limits | None
+    connections: Connections
+    early: EarlyCheck | None
     ids: Iterator[str]  # of messages, without end
     log: Logger
     recorder: Recorder

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from posthouse.core.errors import DISK_FULL
-from posthouse.core.world import DnsError
+from posthouse.core.world import DnsError, IpAddress
 from posthouse.framework.interfaces.auth import AuthUnavailable, InvalidCredentials
 from posthouse.framework.interfaces.message import Connection
 from posthouse.framework.sasl import UnsupportedMechanism
 from posthouse.modules.endpoint.smtp.service import Service
 from posthouse.modules.endpoint.smtp.transaction import Tally, Transaction
 from posthouse.net.connection import ConnectionLost, Interrupted, Stream
+from posthouse.net.proxied import BadProxyHeader
 from posthouse.wire.sasl.mechanism import Challenge, Mechanism, SaslError
 from posthouse.wire.smtp.events import (
     Auth,
@@ -33,6 +34,8 @@ from posthouse.wire.smtp.server import ServerSession
 
 IDLE: Final = Reply(421, (4, 4, 2), "Idle timeout, bye bye")
 SHUTTING_DOWN: Final = Reply(421, (4, 3, 2), "Server shutting down")
+TOO_MANY: Final = Reply(421, (4, 7, 0), "Too many connections, try again later")
+READ_FAILED: Final = Reply(421, (4, 4, 0), "Connection error, sorry")
 CRASHED: Final = Reply(421, (4, 0, 0), "Internal server error")
 NOT_AUTHENTICATED: Final = Reply(502, (5, 7, 0), "Please authenticate first")
 INVALID_CREDENTIALS: Final = Reply(535, (5, 7, 8), "Invalid credentials")
@@ -55,8 +58,8 @@ class Session:
         self._service = service
         self._stream = stream
         self._engine = ServerSession(service.config, tls=stream.tls is not None)
-        self._connection = Connection("", "", stream.peer_ip, stream.peer_port)
-        self._remote = self._connection.remote
+        self._connection = Connection("", "", None)
+        self._counted: tuple[IpAddress | None] | None = None  # as whose connection this one is counted
         self._tally = Tally()
         self._transaction: Transaction | None = None
         self._mechanism: Mechanism | None = None
@@ -71,6 +74,8 @@ class Session:
         """Serve the client until it is gone."""
         self._stream.on_lost = self._lost
         try:
+            if self._stream.is_peer_known:
+                self._count()
             await self._converse()
         except Over:
             return
@@ -99,6 +104,10 @@ class Session:
             self._say_last(SHUTTING_DOWN)
             self._cancel()
 
+    @property
+    def _remote(self) -> str:
+        return self._stream.peer
+
     # --- conversation
 
     async def _converse(self) -> None:
@@ -126,10 +135,16 @@ class Session:
             raise Over from None
         except Interrupted:
             return b""
+        except BadProxyHeader as err:
+            self._service.log.error("connection failed", err, src_ip=self._remote)
+            self._say_last(READ_FAILED)
+            raise Over from None
         finally:
             self._is_reading = False
         if not data or self._stream.is_lost:
             raise Over
+        if self._counted is None:
+            self._count()
         if self._service.mirrors_traffic:
             self._service.log.debug("read", data=data, src_ip=self._remote)
         return data
@@ -147,6 +162,16 @@ class Session:
                 await self._stream.drain(self._service.write_timeout)
             except TimeoutError:
                 raise ConnectionLost from None
+
+    def _count(self) -> None:
+        """Count the connection as its client's. Raises Over when it is one too many."""
+        ip = self._stream.peer_ip
+        if not self._service.connections.enter(ip):
+            self._engine.data_to_send()  # this comes instead of the greeting
+            self._say_last(TOO_MANY)
+            self._service.log.info("too many connections", src_ip=self._remote)
+            raise Over
+        self._counted = (ip,)
 
     def _say_last(self, reply: Reply) -> None:
         self._engine.close(reply)
@@ -168,6 +193,8 @@ class Session:
         self._stream.on_lost = None
         if self._rdns is not None:
             self._rdns.cancel()
+        if self._counted is not None:
+            self._service.connections.leave(*self._counted)
         await self._drop_transaction()
         count = self._tally.repeated_sender_errors
         if count > self._service.logged_errors_max:
@@ -182,9 +209,9 @@ class Session:
 
     async def _hello(self, event: Hello) -> None:
         await self._drop_transaction()
-        stream, old = self._stream, self._connection
-        self._connection = Connection(
-            protocol="ESMTP" if stream.tls is None else "ESMTPS",
+        stream, old, early = self._stream, self._connection, self._service.early
+        connection = Connection(
+            protocol=self._protocol(),
             hello=event.name,
             remote_ip=stream.peer_ip,
             remote_port=stream.peer_port,
@@ -193,7 +220,18 @@ class Session:
             auth_user=old.auth_user,
             auth_password=old.auth_password,
         )
+        error = await early.check_early(connection) if early is not None else None
+        if error is not None:
+            self._service.log.error("connection refused", error, src_host=event.name, src_ip=self._remote)
+            self._engine.refuse(error.reply)
+            return
+        self._connection = connection
         self._engine.accept()
+
+    def _protocol(self) -> str:
+        if self._service.config.lmtp:
+            return "LMTP"
+        return "ESMTP" if self._stream.tls is None else "ESMTPS"
 
     async def _mail(self, event: Mail) -> None:
         if self._service.is_submission and not self._connection.auth_user:
@@ -213,7 +251,7 @@ class Session:
 
     async def _rcpt(self, event: Rcpt) -> None:
         assert self._transaction is not None
-        refusal = await self._transaction.add_recipient(event.recipient)
+        refusal = await self._transaction.add_recipient(event.recipient, event.options)
         if refusal is not None and self._tally.refused_recipients > TAR_PIT_AFTER:
             await asyncio.sleep(TAR_PIT)
         self._answer(refusal)
@@ -224,9 +262,12 @@ class Session:
 
     async def _message_end(self, event: MessageEnd) -> None:
         assert self._transaction is not None
-        refusal = await self._transaction.finish(event.error)
+        refusals = await self._transaction.finish(event.error)
         self._transaction = None
-        self._answer(refusal)
+        if self._service.config.lmtp:
+            self._engine.accept_some(refusals)
+        else:
+            self._answer(refusals[0])
 
     async def _reset(self, event: Reset) -> None:
         await self._drop_transaction()
@@ -240,7 +281,7 @@ class Session:
         except (OSError, TimeoutError) as err:
             self._service.log.debug("TLS handshake failed", reason=str(err), src_ip=self._remote)
             raise Over from err
-        self._connection = Connection("", "", self._stream.peer_ip, self._stream.peer_port)
+        self._connection = Connection("", "", None)
         self._engine.tls_started()
 
     async def _auth(self, event: Auth) -> None:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from posthouse.framework import normalize
-from posthouse.framework.config.kinds import auth, table
+from posthouse.framework.config.kinds import auth, limits, table
 from posthouse.framework.config.node import ConfigError, Node
+from posthouse.framework.config.proxy import proxy_protocol
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import arguments, directive, repeated, rest_of_block, settings
 from posthouse.framework.config.tls import server_tls
@@ -24,9 +25,11 @@ from posthouse.framework.config.values import (
     without_block,
 )
 from posthouse.framework.interfaces.auth import Authenticator
+from posthouse.framework.interfaces.limits import Limits
 from posthouse.framework.interfaces.table import Table
 from posthouse.framework.interfaces.tls import ServerTls
 from posthouse.framework.normalize import Normalization
+from posthouse.net.proxied import Proxies
 from posthouse.pipeline.rules import RULES, Rules
 
 MIB: Final = 1_048_576  # octets
@@ -79,8 +82,6 @@ def _directory(args: tuple[str, ...], scope: Scope) -> Path | None:
 
 @settings
 class SmtpSettings:
-    LATER: ClassVar = frozenset({"limits", "proxy_protocol"})
-
     addresses: tuple[str, ...] = arguments(
         help="where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix:PATH", least=1
     )
@@ -140,4 +141,24 @@ class SmtpSettings:
     min_free: int = directive(
         size, default=32 * MIB, help="octets that must be free where `state_dir` is, to take mail"
     )
+    proxy_protocol: Proxies | None = directive(
+        proxy_protocol, default=None, help="connections come through a proxy that says who the client is"
+    )
+    limits: Limits | None = directive(limits, default=None, help="how much mail is taken at a time")
+    max_connections: int = directive(
+        integer, default=0, help="connections at a time; more are answered 421. 0 is no limit"
+    )
+    max_connections_per_ip: int = directive(
+        integer,
+        default=0,
+        help="the same for each client: an IPv4 address, or an IPv6 network of 64 bits. 0 is no limit",
+    )
+    dsn: bool = directive(boolean, default=False, help="offer the extension DSN (RFC 3461)")
     rules: Rules = rest_of_block(RULES, help="the rules by which messages are delivered")
+
+
+@settings
+class LmtpSettings(SmtpSettings):
+    tls: ServerTls | None = directive(
+        server_tls, default=None, default_text="off", inherit=True, help="certificates, or off"
+    )

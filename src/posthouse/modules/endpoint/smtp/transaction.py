@@ -1,24 +1,31 @@
 """A transaction: from MAIL to the end of its message (spec/smtp-endpoint.md §4)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from typing import Final
 
 from posthouse.core.errors import MailError, reply_of
 from posthouse.core.events import MessageLog
 from posthouse.core.log import trace_of
-from posthouse.framework.interfaces.message import Connection, Envelope
-from posthouse.framework.interfaces.target import Delivery
+from posthouse.framework.interfaces.limits import Slot
+from posthouse.framework.interfaces.message import Connection, Envelope, RcptOptions
+from posthouse.framework.interfaces.target import Delivery, PartialDelivery
 from posthouse.message.address import AddressError, clean_domain
 from posthouse.modules.endpoint.smtp.attempt import attempt
 from posthouse.modules.endpoint.smtp.intake import Intake
 from posthouse.modules.endpoint.smtp.service import Service
+from posthouse.modules.endpoint.smtp.submission import complete
 from posthouse.wire.smtp.events import Mail
+from posthouse.wire.smtp.parameters import NO_RCPT_OPTIONS
 from posthouse.wire.smtp.reply import Reply
 
 SENDER_NEEDS_UTF8: Final = Reply(550, (5, 6, 7), "SMTPUTF8 is required for non-ASCII senders")
 SENDER_UNUSABLE: Final = Reply(553, (5, 1, 7), "Unable to normalize the sender address")
 RECIPIENT_NEEDS_UTF8: Final = Reply(553, (5, 6, 7), "SMTPUTF8 is required for non-ASCII recipients")
 RECIPIENT_UNUSABLE: Final = Reply(501, (5, 1, 2), "Unable to normalize the recipient address")
+
+LOCALHOST: Final = IPv4Address("127.0.0.1")  # as which clients of Unix sockets count
 
 
 @dataclass(slots=True)
@@ -41,12 +48,15 @@ class Transaction:
         "_connection",
         "_delivery",
         "_envelope",
+        "_failures",
         "_intake",
         "_mail",
         "_recipients",
         "_refusal",
         "_remote",
         "_service",
+        "_slot",
+        "_taken",
         "_tally",
         "is_final",
     )
@@ -62,9 +72,12 @@ class Transaction:
         self._mail = mail
         self._envelope: Envelope | None = None
         self._delivery: Delivery | None = None
+        self._slot: Slot | None = None
         self._refusal: Reply | None = None  # of the sender, for every recipient
         self._recipients: list[str] = []
-        self._intake = Intake(service.spool, service.limits)
+        self._taken: list[str] = []  # the same as the delivery got them
+        self._failures: dict[str, Exception] = {}  # of those, in LMTP
+        self._intake = Intake(service.spool, service.intake)
         self.is_final = False
 
     async def begin(self) -> Reply | None:
@@ -83,7 +96,7 @@ class Transaction:
         await self.abort()
         return reply
 
-    async def add_recipient(self, recipient: str) -> Reply | None:
+    async def add_recipient(self, recipient: str, options: RcptOptions = NO_RCPT_OPTIONS) -> Reply | None:
         """Answer RCPT."""
         if self._refusal is not None:
             self._tally.repeated_sender_errors += 1
@@ -95,12 +108,11 @@ class Transaction:
                 self._tally.message_id = self._id
                 self._refusal = self._reply(error)
                 return self._refusal
-        error = await attempt(self._add(recipient))
+        error = await attempt(self._add(recipient, options))
         if error is not None:
             self._tally.refused_recipients += 1
             self._log_recipient_error(error, recipient)
             return self._reply(error)
-        self._recipients.append(recipient)
         self._log.info("RCPT ok", rcpt=recipient)
         return None
 
@@ -108,17 +120,22 @@ class Transaction:
         """The next octets of the message."""
         await self._intake.take(data)
 
-    async def finish(self, unusable: Reply | None) -> Reply | None:
-        """Answer the end of the message; the transaction is over then. `unusable`: why it cannot be taken."""
+    async def finish(self, unusable: Reply | None) -> Sequence[Reply | None]:
+        """Answer the end of the message for each recipient, in LMTP not for all alike; the transaction is over then.
+
+        unusable: why the message cannot be taken.
+        """
         error = MailError(unusable) if unusable is not None else await attempt(self._deliver())
-        reply = None
-        if error is None:
-            self._log.info("accepted")
-        else:
+        errors = [self._failures.get(recipient) or error for recipient in self._taken]
+        for recipient, failure in self._failures.items():
+            self._log_error("DATA error", failure, rcpt=recipient)
+        if error is not None:
             self._log_error("DATA error", error)
-            reply = self._reply(error)
+        elif None in errors:
+            self._log.info("accepted")
+        replies = [self._reply(error) if error is not None else None for error in errors]
         await self._drop()
-        return reply
+        return replies
 
     async def abort(self) -> None:
         """The client has given up, or is gone. What became ours stays ours."""
@@ -134,6 +151,7 @@ class Transaction:
             if delivery is not None and not was_final:
                 await delivery.abort()
         finally:
+            self._release()
             await self._intake.discard()
             if self._envelope is not None:
                 self._envelope.log.close()
@@ -167,9 +185,24 @@ class Transaction:
             sender = clean_domain(mail.reverse_path)
         except AddressError as err:
             raise MailError(SENDER_UNUSABLE) from err
-        self._delivery = await service.target.start_delivery(self._envelope, sender)
+        try:
+            if service.limits is not None:
+                domain = sender.rpartition("@")[2]
+                self._slot = await service.limits.take_message(
+                    self._connection.remote_ip or LOCALHOST, domain
+                )
+            self._delivery = await service.target.start_delivery(self._envelope, sender)
+        except BaseException:
+            self._release()
+            raise
 
-    async def _add(self, recipient: str) -> None:
+    def _release(self) -> None:
+        """Give back what the message has taken of the limits."""
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
+
+    async def _add(self, recipient: str, options: RcptOptions) -> None:
         if not self._mail.options.utf8 and not recipient.isascii():
             raise MailError(RECIPIENT_NEEDS_UTF8)
         try:
@@ -178,14 +211,27 @@ class Transaction:
             raise MailError(RECIPIENT_UNUSABLE) from err
         assert self._delivery is not None
         await self._delivery.add_recipient(cleaned)
+        self._recipients.append(recipient)
+        self._taken.append(cleaned)
+        if options is not NO_RCPT_OPTIONS:
+            assert self._envelope is not None
+            self._envelope.recipient_options[cleaned] = options
 
     async def _deliver(self) -> None:
         assert self._delivery is not None
         assert self._envelope is not None
         header, body = await self._intake.finish()
+        if self._service.is_submission:
+            complete(header, self._service.config.hostname, self._service.world, self._log)
         if (header.get(b"TLS-Required") or b"").lower() == b"no":  # RFC 8689 §5
             self._envelope.tls_required_override = True
-        await self._delivery.body(header, body)
+        if self._service.config.lmtp and isinstance(self._delivery, PartialDelivery):
+            results = await self._delivery.body_partial(header, body)
+            self._failures = {one: error for one in self._taken if (error := results[one]) is not None}
+            if self._failures.keys() >= set(self._taken):  # nobody gets it
+                return
+        else:
+            await self._delivery.body(header, body)
         self.is_final = True
         await self._delivery.commit()
 
