@@ -4,11 +4,12 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trustme
+import uvloop
 
 from posthouse.core.log import Logger
 from posthouse.net.connection import READ_BUFFER, ConnectionLost, Stream
@@ -17,6 +18,12 @@ from posthouse.testing.world import LogLines
 
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE = 20.0  # seconds: only ever reached by a failing test
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @asynccontextmanager
@@ -277,3 +284,50 @@ async def test_R_098_garbage_instead_of_a_handshake_starts_no_session(
         writer.write(b"EHLO example.org\r\n" * 10)
         await reader.read()
         assert (started, server.session_count) == ([], 0)
+
+
+async def test_much_that_is_said_over_tls_arrives(
+    certificates: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    much = b"0123456789abcdef" * (1 << 17)
+
+    async def session(stream: Stream) -> None:
+        received = b""
+        while len(received) < len(much):
+            received += await stream.read(PATIENCE)
+        assert received == much
+        for start in range(0, len(much), 65_536):
+            stream.write(much[start : start + 65_536])
+            await stream.drain(PATIENCE)
+        stream.write(b"the end")
+
+    server_context, client_context = certificates
+    async with serving(session, tls=server_context) as (_, port):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=client_context, server_hostname="localhost"
+        )
+        writer.write(much)
+        await writer.drain()
+        assert await reader.read(1) == much[:1]
+        assert await reader.read() == much[1:] + b"the end"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_what_was_read_may_belong_to_the_handshake(
+    certificates: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    server_context, client_context = certificates
+
+    async def session(stream: Stream) -> None:
+        await stream.start_tls(server_context, ahead=await stream.read(PATIENCE))
+        await echo(stream)
+
+    async with serving(session) as (_, port):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=client_context, server_hostname="localhost"
+        )
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        writer.close()
+        await writer.wait_closed()

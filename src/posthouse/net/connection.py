@@ -5,17 +5,16 @@ An own Protocol instead of asyncio's streams: several times faster, and STARTTLS
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import cast
 
 from posthouse.core.world import IpAddress
+from posthouse.net.tls_transport import TlsTransport
 
 READ_BUFFER = 262_144  # octets read ahead of the session before the peer has to wait
 WRITE_BUFFER = 65_536  # octets not yet taken by the peer before the session has to wait
-HANDSHAKE_TIMEOUT = 30.0  # seconds for a TLS handshake
-TLS_SHUTDOWN_TIMEOUT = 5.0  # seconds for the peer to answer our close_notify
 CLOSE_TIMEOUT = 30.0  # seconds for the peer to take what is queued when we close
 
 
@@ -63,10 +62,8 @@ class Stream(asyncio.Protocol):
         "tls",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, made: "Callable[[Stream], None]", *, hold: bool = False
-    ) -> None:
-        """`made` is called once connected. `hold`: read nothing until `start_tls` (implicit TLS)."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, made: "Callable[[Stream], None]") -> None:
+        """`made` is called once connected."""
         self._loop = loop
         self._made = made
         self._transport: asyncio.Transport
@@ -163,28 +160,23 @@ class Stream(asyncio.Protocol):
         ahead: what was read and belongs to the handshake already, where it follows the header of a proxy.
         Raises OSError (ssl.SSLError among them) or TimeoutError when the handshake fails: the connection is then of no use.
         """
-        self._transport.pause_reading()
-        self._reading_paused = False
         self._chunks.clear()
         self._buffered = 0
+        self._reading_paused = False
         if self._eof or self._is_lost:
             raise ConnectionResetError("the peer left before the TLS handshake")
+        clear, ready = self._transport, self._loop.create_future()
         if go_ahead:
-            self._transport.write(go_ahead)
-        handshake = self._loop.start_tls(
-            self._transport,
-            self,
-            context,
-            server_side=True,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
-            ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
-        )
-        transport = await (_fed(handshake, self._transport, ahead) if ahead else handshake)
-        if transport is None:
-            raise ConnectionResetError("the peer left during the TLS handshake")
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        self.tls = _tls_state(transport)
+            clear.write(go_ahead)
+        self._transport = protected = TlsTransport(self._loop, self, context, ready)
+        protected.connection_made(clear)
+        clear.set_protocol(protected)
+        protected.data_received(ahead)
+        clear.resume_reading()
+        await ready
+        if self._is_lost:
+            raise ConnectionResetError("the peer left after the TLS handshake")
+        self.tls = _tls_state(protected)
 
     def close(self) -> None:
         """Send what is queued, then close; a peer that does not take it holds the connection for CLOSE_TIMEOUT only."""
@@ -271,24 +263,6 @@ class Stream(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._armed = None, float("inf")
-
-
-async def _fed(
-    handshake: Coroutine[None, None, asyncio.Transport | None], transport: asyncio.Transport, ahead: bytes
-) -> asyncio.Transport | None:
-    """The result of a handshake whose TLS layer gets these octets before any that it reads."""
-    task = asyncio.ensure_future(handshake)
-    for _ in range(2):  # it begins, and makes its connection
-        await asyncio.sleep(0)
-    layer = transport.get_protocol()
-    assert isinstance(layer, asyncio.BufferedProtocol)
-    while ahead:
-        buffer = memoryview(layer.get_buffer(len(ahead)))
-        size = min(len(buffer), len(ahead))
-        buffer[:size] = ahead[:size]
-        layer.buffer_updated(size)
-        ahead = ahead[size:]
-    return await task
 
 
 def unmapped(ip: IpAddress) -> IpAddress:
