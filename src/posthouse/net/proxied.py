@@ -8,7 +8,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 from posthouse.core.log import Logger
 from posthouse.core.world import IpAddress
-from posthouse.net.connection import HANDSHAKE_TIMEOUT, ConnectionLost, Stream, unmapped
+from posthouse.net.connection import ConnectionLost, Stream, unmapped
+from posthouse.net.tls_transport import HANDSHAKE_TIMEOUT
 from posthouse.wire.lines import ProtocolError
 from posthouse.wire.proxy.header import ProxyHeader, parse_proxy_header
 

@@ -6,12 +6,13 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from posthouse.core.log import Logger, trace_of
-from posthouse.net.connection import Stream
-from posthouse.net.proxied import ProxiedStream, ProxyTrust
+from posthouse.net.connection import ConnectionLost, Stream
+from posthouse.net.proxied import BadProxyHeader, ProxiedStream, Proxies
 from posthouse.net.tls_transport import TlsTransport
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
 
+ContextMaker = Callable[[], ssl.SSLContext]
 Handler = Callable[[Stream], Awaitable[None]]
 
 
@@ -33,17 +34,19 @@ class Server:
         handler: Handler,
         tls: ssl.SSLContext | None = None,
         *,
-        proxies: ProxyTrust | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """Accept from now on. `handler` owns its stream; `tls`: the handshake comes first, without a session.
 
-        proxies: connections may begin with the header of a proxy, inside of `tls`. The listener is closed with the
+        proxies: connections may begin with the header of a proxy, inside of `tls` (theirs lies behind it). The listener is closed with the
         server; a Unix socket's file is left alone.
         """
         loop = asyncio.get_running_loop()
 
+        tls_behind = proxies.tls if proxies else None
+
         def made(stream: Stream) -> None:
-            task = loop.create_task(self._run(handler, stream))
+            task = loop.create_task(self._run(handler, stream, tls_behind))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -73,12 +76,27 @@ class Server:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, handler: Handler, stream: Stream) -> None:
+    async def _run(self, handler: Handler, stream: Stream, tls_behind: ContextMaker | None) -> None:
         try:
-            await handler(stream)
+            if tls_behind is None or await self._begin_tls(stream, tls_behind):
+                await handler(stream)
         except asyncio.CancelledError:
             stream.abort()
             raise
         except Exception as err:  # noqa: BLE001 - the top of a session: it ends, the others go on
             self._log.error("session failed", err, trace=trace_of(err))
         stream.close()
+
+    async def _begin_tls(self, stream: Stream, tls: ContextMaker) -> bool:
+        """TLS behind the header of a proxy; whether it began. A failure is logged as those of other handshakes are."""
+        assert isinstance(stream, ProxiedStream)
+        try:
+            await stream.start_proxied_tls(tls())
+        except BadProxyHeader as err:
+            self._log.error("connection failed", err, src_ip=stream.peer)
+        except (ConnectionLost, OSError) as err:  # TimeoutError is one
+            self._log.debug("TLS handshake failed", reason=str(err), src_ip=stream.peer)
+        else:
+            return True
+        stream.abort()
+        return False
