@@ -40,9 +40,8 @@ def claim_recent(work: Work, unit: ClaimRecent, _blob: Any) -> list[int]:
     uids = [uid for uid, flags, _ in select(work, unit.mailbox, unit.uids).rows if flags & RECENT]
     if uids:
         work.execute(
-            "UPDATE message SET flags = flags & ~?1 FROM json_each(?2)"
-            " WHERE mailbox = ?3 AND uid = json_each.value",
-            (RECENT, as_json(uids), unit.mailbox),
+            "UPDATE message SET flags = flags & ~? WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?))",
+            (RECENT, unit.mailbox, as_json(uids)),
         )
         work.execute("UPDATE mailbox SET recent = recent - ? WHERE id = ?", (len(uids), unit.mailbox))
     return uids
@@ -90,7 +89,7 @@ def _update(
         )
         return
     work.execute(
-        "UPDATE message SET flags = flags & ?1 | ?2, modseq = ?3 FROM json_each(?4)"
-        " WHERE mailbox = ?5 AND uid = json_each.value",
-        (keep, put, modseq, as_json(uids), mailbox),
+        "UPDATE message SET flags = flags & ? | ?, modseq = ?"
+        " WHERE mailbox = ? AND uid IN (SELECT value FROM json_each(?))",
+        (keep, put, modseq, mailbox, as_json(uids)),
     )
