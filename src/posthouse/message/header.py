@@ -9,6 +9,7 @@ LINE_MAX = 998  # octets, without CRLF (RFC 5322 §2.1.1)
 _NAME = re.compile(r"[!-9;-~]{1,255}")
 _FIRST_LINE = re.compile(rb"[!-9;-~]*+:")
 _BAD_LINE = re.compile(rb"\n(?![!-9;-~]*+:|[ \t]|\Z)")
+_NEXT_FIELD = re.compile(rb"(?<=\n)(?![ \t])")
 _FIELD_END = re.compile(rb"\n(?![ \t])")
 _CONTROL = re.compile(r"[\0\r\n]")
 
@@ -108,9 +109,9 @@ class Header:
     def remove(self, name: bytes, is_meant: Callable[[bytes], bool]) -> None:
         """Take out the fields of this name whose value, as `get` gives it, is meant."""
         searchable, wanted = self._searchable(), b"\n%b:" % name.lower()
+        at = searchable.find(wanted)
         kept: list[bytes] = []
         copied = 0
-        at = searchable.find(wanted)
         while at >= 0:
             start = at + len(wanted) - 1  # `_lower` begins with one LF more than `_block`
             end = _FIELD_END.search(self._block, start)
@@ -140,6 +141,11 @@ class Header:
             values.append(unfold(self._block[start : end.start()]))
             at = searchable.find(wanted, end.start())
         return values
+
+
+def split_fields(block: bytes) -> list[bytes]:
+    """The fields of a header block, each whole with its CRLF, in order. The block is made of whole fields."""
+    return [field for field in _NEXT_FIELD.split(block) if field]
 
 
 def unfold(value: bytes) -> bytes:

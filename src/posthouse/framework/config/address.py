@@ -9,18 +9,20 @@ from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.values import one_argument
 from posthouse.framework.interfaces.endpoint import Address
+from posthouse.message.address import valid_domain
 
 PORT_MAX: Final = 65535
 PATH_MAX: Final = 107  # octets of a Unix socket's path without its NUL (unix(7))
 
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+_LITERAL = re.compile(r"[0-9.]*+\Z|.*:", re.ASCII)  # IPv4, IPv6
 
 
-def parse_address(text: str, at: Node | None = None) -> Address:
+def parse_address(text: str, at: Node | None = None, *, may_name: bool = False) -> Address:
     """An endpoint's address: `tcp://HOST:PORT`, `tls://HOST:PORT`, `unix://PATH`, with or without the slashes.
 
-    at: where it is written; a module's constructor need not say. Raises ConfigError, also for a host that is no
-    literal IP address.
+    at: where it is written; a module's constructor need not say. may_name: the host may be a name, as of a server that we
+    connect to. Raises ConfigError, also for a host that is neither that nor a literal IP address.
     """
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower()
@@ -31,7 +33,7 @@ def parse_address(text: str, at: Node | None = None) -> Address:
         return Address(text, scheme, path=_socket_path(text, rest, at))
     if scheme not in ("tcp", "tls"):
         raise ConfigError(f"unsupported scheme: {scheme}", at=at, hint="known are tcp, tls and unix")
-    host, port = _host_and_port(text, rest.partition("/")[0], at)
+    host, port = _host_and_port(text, rest.partition("/")[0], at, may_name=may_name)
     return Address(text, scheme, host=host, port=port)
 
 
@@ -56,7 +58,7 @@ def _socket_path(text: str, path: str, at: Node | None) -> str:
     return path
 
 
-def _host_and_port(text: str, netloc: str, at: Node | None) -> tuple[str, int]:
+def _host_and_port(text: str, netloc: str, at: Node | None, *, may_name: bool) -> tuple[str, int]:
     if netloc.startswith("["):
         host, _, after = netloc[1:].partition("]")
         port = after.removeprefix(":") if after.startswith(":") else ""
@@ -66,6 +68,8 @@ def _host_and_port(text: str, netloc: str, at: Node | None) -> tuple[str, int]:
         raise ConfigError(f"{text}: port is required", at=at)
     if not _PORT.fullmatch(port) or int(port) > PORT_MAX:
         raise ConfigError(f"{text}: invalid port: {port}", at=at)
+    if may_name and host.isascii() and valid_domain(host) and not _LITERAL.match(host):
+        return host, int(port)
     return _literal(text, host, netloc.startswith("["), at), int(port)
 
 

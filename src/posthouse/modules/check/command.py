@@ -26,7 +26,7 @@ from posthouse.framework.interfaces.check import PASS, CheckState, Stage, Verdic
 from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.program import Call, Finished, ProgramError, run_program
-from posthouse.message.header import Header, HeaderError, find_body
+from posthouse.message.header import Header, HeaderError, find_body, split_fields
 from posthouse.wire.smtp.reply import Reply
 
 TIMEOUT: Final = (
@@ -46,7 +46,6 @@ STAGES: Final = {
     "body": Stage.BODY,
 }
 _PLACEHOLDER: Final = re.compile(r"\{([a-zA-Z0-9_]+)\}")
-_NEXT_FIELD: Final = re.compile(rb"(?<=\n)(?![ \t])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,4 +210,4 @@ def _printed_fields(output: bytes) -> tuple[bytes, ...]:
     block = Header.parse(block if end < 0 else block[:end]).to_bytes()
     if b"\0" in block or block.count(b"\r") != block.count(b"\n"):
         raise HeaderError("NUL or CR in a header field")
-    return tuple(field for field in _NEXT_FIELD.split(block) if field)
+    return tuple(split_fields(block))
