@@ -8,9 +8,9 @@ from typing import Final
 
 from posthouse.message.comment import without_comments
 
-_SPACE: Final = rb"[ \t\r\n]*+"
+_SPACE: Final = rb"[ \t]*+"
 _ATOM: Final = rb"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z\x80-\xff]++"
-_QUOTED: Final = rb'"(?:[^"\\\r\n]|\\[^\r\n])*+"'
+_QUOTED: Final = rb'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\x00-\x08\x0a-\x1f\x7f])*+"'
 _DOT_ATOM: Final = rb"%b(?:\.%b)*+" % (_ATOM, _ATOM)
 _ADDRESS: Final = rb"((?:%b|%b)%b@%b(?:%b|\[[^\[\]\\]*+\]))" % (_DOT_ATOM, _QUOTED, _SPACE, _SPACE, _DOT_ATOM)
 _WORDS: Final = rb"(?:(?:%b|\.|%b)%b)" % (
