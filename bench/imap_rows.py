@@ -13,6 +13,7 @@ PIPELINE = 50  # commands sent at once
 SELECTS = 5
 APPENDS = 300
 APPENDED = "Appended"
+COPIED, MOVED = "Copied", "Moved"
 
 Outcome = tuple[float, int]
 
@@ -26,6 +27,7 @@ class Row:
     least: float = 0.0
     aim: float = 0.0
     cold: bool = False  # is measured cold as well
+    adds: bool = False  # makes mailboxes and messages
 
 
 def command(line: str) -> Callable[[Subject], Outcome]:
@@ -84,6 +86,49 @@ def store(subject: Subject) -> Outcome:
         return (time.perf_counter() - began) / 2, octets
 
 
+def copy(subject: Subject) -> Outcome:
+    """The mailbox into another one."""
+    with subject.selected() as client:
+        return _copied(client), 0
+
+
+def move(subject: Subject) -> Outcome:
+    """All messages of such a copy into a third mailbox."""
+    with subject.selected() as client:
+        _copied(client, keep=True)
+        client.command(f"SELECT {COPIED}")
+        client.command(f"CREATE {MOVED}")
+        began = time.perf_counter()
+        octets = client.command(f"MOVE 1:* {MOVED}")
+        took = time.perf_counter() - began
+        client.pipelined([f"DELETE {MOVED}", f"DELETE {COPIED}"])
+    return took, octets
+
+
+def expunge(subject: Subject) -> Outcome:
+    """All messages of such a copy."""
+    with subject.selected() as client:
+        _copied(client, keep=True)
+        client.command(f"SELECT {COPIED}")
+        client.command("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        began = time.perf_counter()
+        octets = client.command("EXPUNGE")
+        took = time.perf_counter() - began
+        client.command(f"DELETE {COPIED}")
+    return took, octets
+
+
+def _copied(client: Client, *, keep: bool = False) -> float:
+    """Seconds that it takes to copy all messages to another mailbox."""
+    client.command(f"CREATE {COPIED}")
+    began = time.perf_counter()
+    client.command(f"COPY 1:* {COPIED}")
+    took = time.perf_counter() - began
+    if not keep:
+        client.command(f"DELETE {COPIED}")
+    return took
+
+
 def append_one_by_one(subject: Subject) -> Outcome:
     def send(client: Client, new: Sequence[bytes]) -> None:
         for message in new:
@@ -135,7 +180,10 @@ ROWS = (
     Row("SEARCH FROM", command(f"SEARCH FROM {mails.FOUND}"), 2, 4, cold=True),
     Row("SEARCH TEXT", command(f"SEARCH TEXT {mails.NEEDLE}"), 1.5, 6, cold=True),
     Row("STORE 1:*", store, 10, 40),
-    Row("APPEND one by one", append_one_by_one),
-    Row("APPEND pipelined", append_pipelined),
+    Row("COPY 1:*", copy, adds=True),
+    Row("MOVE 1:*", move, adds=True),
+    Row("EXPUNGE of all", expunge, adds=True),
+    Row("APPEND one by one", append_one_by_one, adds=True),
+    Row("APPEND pipelined", append_pipelined, adds=True),
 )
 FIRST_SELECT = Row("SELECT", first_select, cold=True)

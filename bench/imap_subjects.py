@@ -28,6 +28,7 @@ class Subject:
     pid: Callable[[], int] = os.getpid
     make_cold: Callable[[], None] = lambda: None  # what is cached on disk or in memory is gone afterwards
     smtp_port: int = 0
+    recipient: str = ""  # who has another mailbox, for mail that comes in by SMTP
 
     def client(self, *, tls: bool = False) -> Client:
         return logged_in(self.tls_port if tls else self.port, self.user, self.password, tls=tls)
@@ -43,7 +44,9 @@ def ourselves(base: Path, messages: Sequence[bytes], *, with_uvloop: bool = True
     server = Server(base, CLEARTEXT, log=str(base / "mail.log") + ",stderr")
     user = f"{USER}@{DOMAIN}"
     assert server.command("creds", "create", *FEW, "-p", dovecot.PASSWORD, user).returncode == 0
-    assert server.command("imap-acct", "create", user).returncode == 0
+    recipient = f"other@{DOMAIN}"
+    for account in (user, recipient):
+        assert server.command("imap-acct", "create", account).returncode == 0
 
     def make_cold() -> None:
         server.stop()
@@ -61,6 +64,7 @@ def ourselves(base: Path, messages: Sequence[bytes], *, with_uvloop: bool = True
             lambda: server.pid,
             make_cold,
             ports["smtp"],
+            recipient,
         )
         with yield_to.client() as client:
             append_all(client, MAILBOX, messages)

@@ -21,6 +21,16 @@ def memory(pid: int) -> float:
     return own / 1024 + sum(memory(int(child)) for child in children)
 
 
+def peak_memory(pid: int) -> float:
+    """The largest resident set so far of a process, and of all below it, MiB; pages they share count for each."""
+    try:
+        own = int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (OSError, IndexError):
+        return 0.0
+    return own / 1024 + sum(peak_memory(int(child)) for child in children)
+
+
 def processes(pid: int) -> int:
     """How many there are, with all below the given one."""
     try:
