@@ -10,19 +10,21 @@ The machine's speed drifts: read the ratios, which compare runs that were made o
 import argparse
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.imap_beside import beside
 from bench.imap_client import Client, Refused
 from bench.imap_rows import FIRST_SELECT, ROWS, Row
 from bench.imap_subjects import MAILBOX, Subject, filled, ourselves, peer
-from bench.machine import allow_many_files, memory, peak_memory, processes
+from bench.machine import allow_many_files, memory, processes
 
 UNLIKE = 0.25  # answers of two servers whose sizes differ by more are not the same work
+BESIDE = 3.0  # seconds for which one client fetches while another asks
 LEFT_OVER = 200  # open files that are not connections
+NOOPS = 200  # while there are idle connections
 
 
 def main() -> None:
@@ -43,12 +45,10 @@ def main() -> None:
     with ExitStack() as stack:
         subjects = _subjects(args, stack)
         if args.port is not None:
-            rows = [row for row in rows if not row.adds]
-        warm(rows, subjects, args.rounds)
-        beside(subjects)
-        for subject in subjects:
-            now, peak = memory(subject.pid()), peak_memory(subject.pid())
-            print(f"memory {subject.name:>11} {now:8.1f} MiB (PSS), at most {peak:.1f} MiB (RSS)", flush=True)
+            rows = [row for row in rows if not row.name.startswith("APPEND")]
+        if rows:
+            warm(rows, subjects, args.rounds)
+            beside(subjects)
         if args.cold:
             cold([FIRST_SELECT, *rows], subjects)
         if args.idle:
@@ -109,31 +109,73 @@ def _print_row(
     print(line, flush=True)
 
 
+def beside(subjects: Sequence[Subject]) -> None:
+    """How long a NOOP waits while another client fetches all envelopes, again and again."""
+    for subject in subjects:
+        with subject.selected() as reader, subject.selected() as other:
+            until = time.perf_counter() + BESIDE
+            thread = threading.Thread(target=_fetch_until, args=(reader, until))
+            thread.start()
+            waits = []
+            while time.perf_counter() < until:
+                began = time.perf_counter()
+                other.command("NOOP")
+                waits.append(time.perf_counter() - began)
+                time.sleep(0.002)
+            thread.join()
+        waits.sort()
+        print(
+            f"NOOP beside FETCH ENVELOPE {subject.name:>11}   p50 {waits[len(waits) // 2] * 1000:7.2f} ms"
+            f"   p99 {waits[len(waits) * 99 // 100] * 1000:7.2f} ms   longest {waits[-1] * 1000:7.2f} ms",
+            flush=True,
+        )
+
+
+def _fetch_until(client: Client, until: float) -> None:
+    while time.perf_counter() < until:
+        client.command("FETCH 1:* (ENVELOPE INTERNALDATE RFC822.SIZE)")
+
+
 def idle(subjects: Sequence[Subject], count: int) -> None:
-    """Memory of connections in IDLE on the mailbox, plain and over TLS."""
+    """Memory of connections in IDLE on the mailbox, plain and over TLS, and how fast others are answered meanwhile."""
     count = min(count, allow_many_files() - LEFT_OVER)
     for tls in (False, True):
         for subject in subjects:
-            before = memory(subject.pid())
-            clients: list[Client] = []
-            began = time.perf_counter()
-            try:
-                for _ in range(count):
-                    clients.append(subject.client(tls=tls))
-                    clients[-1].command(f"SELECT {MAILBOX}")
-                    clients[-1].idle()
-            except (OSError, Refused) as err:
-                print(f"{subject.name}: {len(clients)} connections, then {err}")
-            took = time.perf_counter() - began
-            after = memory(subject.pid())
-            print(
-                f"idle{' over TLS' if tls else '':9} {subject.name:>11} {len(clients):6} connections: {after:8.1f} MiB"
-                f" (PSS, {processes(subject.pid())} processes), {(after - before) * 1024 / len(clients):6.1f} KiB each,"
-                f" made in {took:.1f} s",
-                flush=True,
-            )
-            for client in clients:
-                client.close()
+            subject.make_cold()  # memory that was freed before would not be counted
+            with subject.selected() as other, ExitStack() as stack:
+                before = memory(subject.pid())
+                began = time.perf_counter()
+                made = _make_idle(subject, count, stack, tls=tls)
+                took = time.perf_counter() - began
+                after = memory(subject.pid())
+                print(
+                    f"idle{' over TLS' if tls else '':9} {subject.name:>11} {made:6} connections: {after:8.1f} MiB (PSS,"
+                    f" {processes(subject.pid())} processes; {before:.1f} before), {(after - before) * 1024 / made:6.1f} KiB"
+                    f" each, made in {took:.1f} s, {_noops(other)}",
+                    flush=True,
+                )
+
+
+def _make_idle(subject: Subject, count: int, stack: ExitStack, *, tls: bool) -> int:
+    """How many there are; they close with the stack."""
+    for made in range(count):
+        try:
+            client = stack.enter_context(subject.client(tls=tls))
+            client.command(f"SELECT {MAILBOX}")
+            client.idle()
+        except (OSError, Refused) as err:
+            print(f"{subject.name}: {made} connections, then {err}")
+            return made
+    return count
+
+
+def _noops(client: Client) -> str:
+    waits = []
+    for _ in range(NOOPS):
+        began = time.perf_counter()
+        client.command("NOOP")
+        waits.append(time.perf_counter() - began)
+    return f"NOOP p50 {statistics.median(waits) * 1000:.2f} ms, longest {max(waits) * 1000:.2f} ms"
 
 
 if __name__ == "__main__":

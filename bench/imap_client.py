@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Self
 
 PATIENCE = 600.0  # seconds for any read
@@ -24,9 +25,7 @@ class Client:
         self._socket = socket.create_connection((host, port), timeout=PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            self._socket = context.wrap_socket(self._socket)
+            self._socket = _context().wrap_socket(self._socket)
         self._buffer = memoryview(bytearray(READ_MAX))
         self._tags = 0
         self.line()
@@ -111,6 +110,14 @@ class Client:
     def _tag(self) -> bytes:
         self._tags += 1
         return b"tag.%d" % self._tags
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """For all connections: it is dear to make."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def logged_in(port: int, user: str, password: str, *, tls: bool = False) -> Client:
