@@ -26,6 +26,7 @@ from posthouse.testing.server import CLEARTEXT, Server
 
 PASSWORD = "correct-horse"
 NUMBERS = itertools.count()
+SDBOX = "mail_location = sdbox:~/mail\n"  # in Maildirs Dovecot now and then gives a message a new UID
 CLIENT_TIMEOUT = 60.0  # seconds; they take one or two
 
 
@@ -137,7 +138,7 @@ def dovecot_port() -> Iterator[int]:
         pytest.skip("Dovecot is not installed, or this is not root, who can start it")
     with tempfile.TemporaryDirectory(prefix="dovecot-") as folder:  # other users must get there: not tmp_path
         Path(folder).chmod(0o755)
-        with dovecot.running(Path(folder), _free_port(), _free_port()) as server:
+        with dovecot.running(Path(folder), _free_port(), _free_port(), more=SDBOX) as server:
             yield server.port
 
 
