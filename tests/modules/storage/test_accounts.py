@@ -218,7 +218,14 @@ async def test_a_login_that_auth_map_does_not_know_is_invalid(mail: Any, opened:
     storage = await opened(mail.module(auth_map=Names(answer)))
     with pytest.raises(InvalidCredentials):
         await storage.account("ann")
+
+
+async def test_as_a_table_it_passes_on_that_auth_map_cannot_tell(mail: Any, opened: Any) -> None:
+    storage = await opened(mail.module(auth_map=Names([])))
     assert await storage.lookup("ann") == []
+    storage = await opened(mail.module(auth_map=Names(MailError(INTERNAL))))
+    with pytest.raises(MailError):
+        await storage.lookup("ann")
 
 
 def parse(mail: Any, args: tuple[str, ...], *directives: tuple[str, ...]) -> ImapSql:

@@ -251,8 +251,8 @@ class ImapSql(Module):
     async def lookup(self, key: str) -> Sequence[str]:
         """[""] if the account exists."""
         try:
-            row = self._db.account(await self._login(key))
-        except InvalidCredentials:
+            row = self._db.account(await self._account_name(key))
+        except NoAccount:
             return []
         except DatabaseError as err:
             raise mail_error(err, self._context.module) from err
@@ -271,14 +271,18 @@ class ImapSql(Module):
         )
 
     async def _login(self, name: str) -> str:
-        """The name of a login's account, as the deprecated directives say. Raises InvalidCredentials."""
+        """The name of a login's account. Raises InvalidCredentials."""
+        try:
+            return await self._account_name(name)
+        except (NoAccount, MailError) as err:
+            raise InvalidCredentials(str(err)) from err
+
+    async def _account_name(self, name: str) -> str:
+        """The same, as the deprecated directives say. Raises NoAccount, and what the table raises."""
         settings = self._settings
         if settings.auth_map is None and settings.auth_normalize is normalize.auto:
             return name.lower()
-        try:
-            return await account_name(name, settings.auth_normalize, settings.auth_map)
-        except (NoAccount, MailError) as err:
-            raise InvalidCredentials(str(err)) from err
+        return await account_name(name, settings.auth_normalize, settings.auth_map)
 
 
 def _dsn(settings: ImapSql.Settings) -> str:
