@@ -155,7 +155,7 @@ class PipelineDelivery:
         waiting: list[tuple[int, Delivery]] = []
         failed: list[Delivery] = []
         try:
-            await self.hand_over(waiting, failed)
+            await self.finish(waiting, failed)
             waiting.sort(key=itemgetter(0))
             for done, (_, delivery) in enumerate(waiting):
                 try:
@@ -166,16 +166,17 @@ class PipelineDelivery:
                     failed += [other for _, other in waiting[done:]]
                     raise
         finally:
-            await _abort(failed, self._envelope)
+            if failed:
+                await _abort(failed, self._envelope)
 
-    async def hand_over(self, waiting: list[tuple[int, Delivery]], failed: list[Delivery]) -> None:
-        """Close what was planned, and hand over the deliveries at the leaves: to be committed, or to be aborted."""
+    async def finish(self, waiting: list[tuple[int, Delivery]], failed: list[Delivery]) -> None:
+        """Close what was planned, and hand over the deliveries at the leaves: to be committed in order, or aborted."""
         await self._route.close()
         for target, delivery in self._deliveries.items():
             if target in self._failed:
                 failed.append(delivery)
             elif isinstance(delivery, PipelineDelivery):
-                await delivery.hand_over(waiting, failed)
+                await delivery.finish(waiting, failed)
             else:
                 assert not isinstance(target, Rules)
                 waiting.append((target.commit_order, delivery))

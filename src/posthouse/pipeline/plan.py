@@ -26,7 +26,8 @@ async def choose_source(rules: Rules, sender: str, trace: Trace = NO_TRACE) -> C
         key, domain = lookup_form(sender, SENDER_INVALID, SENDER_UNUSABLE)
     else:
         key = domain = ""
-    choice = await _choose(rules, sender, key, domain, trace)
+    entry = await _by_table(rules, key, trace) if rules.tables else None
+    choice = _chosen(rules, entry, sender, key, domain)
     trace.chose(choice)
     return choice
 
@@ -36,32 +37,38 @@ async def choose_destination(
 ) -> Choice[DestinationRules]:
     """Which destination block a recipient belongs to. Raises MailError likewise."""
     key, domain = lookup_form(recipient, RECIPIENT_INVALID, RECIPIENT_UNUSABLE)
-    choice = await _choose(rules, recipient, key, domain, trace)
+    entry = await _by_table(rules, key, trace) if rules.tables else None
+    choice = _chosen(rules, entry, recipient, key, domain)
     trace.chose(choice)
     return choice
 
 
-async def _choose(choices: Choices[B], text: str, key: str, domain: str, trace: Trace) -> Choice[B]:
+async def _by_table(choices: Choices[B], key: str, trace: Trace) -> InTable[B] | None:
+    """The first table that has an answer."""
     for entry in choices.tables:
-        if await _answers(entry, key, trace):
-            return Choice(entry.block, text, key, domain, table=entry)
-    for rule in (key, domain):
-        found = choices.by_key.get(rule)
-        if found is not None:
-            return Choice(found, text, key, domain, rule)
-    return Choice(choices.default, text, key, domain)
+        try:
+            answer = await entry.table.lookup(key)
+        except Exception as err:
+            if isinstance(err, MailError):
+                err.fields.setdefault("rule", entry.where)
+            trace.looked_up(entry, key, err)
+            raise
+        trace.looked_up(entry, key, answer)
+        if answer:
+            return entry
+    return None
 
 
-async def _answers(entry: InTable[B], key: str, trace: Trace) -> Sequence[str]:
-    try:
-        answer = await entry.table.lookup(key)
-    except Exception as err:
-        if isinstance(err, MailError):
-            err.fields.setdefault("rule", entry.where)
-        trace.looked_up(entry, key, err)
-        raise
-    trace.looked_up(entry, key, answer)
-    return answer
+def _chosen(choices: Choices[B], entry: InTable[B] | None, text: str, key: str, domain: str) -> Choice[B]:
+    if entry is not None:
+        return Choice(entry.block, text, key, domain, "", entry)
+    found = choices.by_key.get(key)
+    if found is not None:
+        return Choice(found, text, key, domain, key, None)
+    found = choices.by_key.get(domain)
+    if found is not None:
+        return Choice(found, text, key, domain, domain, None)
+    return Choice(choices.default, text, key, domain, "", None)
 
 
 def lookup_form(text: str, invalid: Reply, unusable: Reply) -> tuple[str, str]:

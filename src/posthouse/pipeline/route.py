@@ -89,13 +89,13 @@ class Route:
         hops: list[Hop] = []
         for address in recipients:
             try:
-                hops += await self._plan_address(address)
+                await self._plan_address(address, hops)
             except MailError as err:
                 err.fields.setdefault("effective_rcpt", address)
                 raise
-        deliveries = sum(len(hop.block.targets) for hop in hops)
-        if deliveries > 1:
-            self.expansion.add(deliveries - 1)
+        if len(hops) != 1 or len(hops[0].block.targets) > 1:
+            deliveries = sum([len(hop.block.targets) for hop in hops])
+            self.expansion.add(max(deliveries - 1, 0))
         return hops
 
     async def check_body(self, header: Header, body: Body) -> Findings | None:
@@ -109,22 +109,27 @@ class Route:
 
     async def rewrite_body(self, header: Header, body: Body) -> None:
         """Let the modifiers of all blocks that are used add to the header."""
-        for modifiers in (*self._modifiers, *self._destinations.values()):
-            if modifiers is not None:
-                await modifiers.body(header, body)
+        for run in self._modifiers:
+            await run.body(header, body)
+        for block_run in self._destinations.values():
+            if block_run is not None:
+                await block_run.body(header, body)
 
     async def close(self) -> None:
         """The message has ended; further calls do nothing. Never raises."""
         checks, self._checks = self._checks, None
-        modifiers = (*self._modifiers, *self._destinations.values())
-        self._modifiers, self._destinations = [], {}
         if checks is not None:
             await checks.close()
-        for one in modifiers:
-            if one is not None:
-                await one.close()
+        modifiers, self._modifiers = self._modifiers, []
+        for run in modifiers:
+            await run.close()
+        destinations, self._destinations = self._destinations, {}
+        for block_run in destinations.values():
+            if block_run is not None:
+                await block_run.close()
 
-    async def _plan_address(self, address: str) -> list[Hop]:
+    async def _plan_address(self, address: str, hops: list[Hop]) -> None:
+        """Add where one address goes."""
         block = (await choose_destination(self.source, address, self._trace)).block
         if block.reject is not None:
             raise MailError(block.reject, rule=block.where)
@@ -132,16 +137,17 @@ class Route:
             await self._check_recipient(block.checks, address)
         self._seen[address] = None
         if block not in self._destinations:
-            await self._use(block)
-        modifiers = self._destinations[block]
-        finals = (address,) if modifiers is None else await modifiers.recipients((address,))
-        return [Hop(final, block) for final in finals]
-
-    async def _use(self, block: DestinationRules) -> None:
-        """A block is met for the first time. Its modifiers may not change the sender any more: there may be other recipients."""
-        if not block.modifiers:
             self._destinations[block] = None
-            return
+            if block.modifiers:
+                await self._start_destination(block)
+        modifiers = self._destinations[block]
+        if modifiers is None:
+            hops.append(Hop(address, block))
+        else:
+            hops += [Hop(final, block) for final in await modifiers.recipients((address,))]
+
+    async def _start_destination(self, block: DestinationRules) -> None:
+        """Its modifiers may not change the sender any more: there may be other recipients."""
         self._destinations[block] = modifiers = ModifierRun(self._envelope, self._trace)
         modifiers.start(modifiers_of(block.modifiers))
         sender = await modifiers.sender(self.sender)
