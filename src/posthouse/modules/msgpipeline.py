@@ -28,11 +28,15 @@ class MsgPipeline(Module):
         hostname: str = directive(
             string, inherit=True, help="the name of this server: in Authentication-Results"
         )
-        debug: bool = directive(boolean, default=False, inherit=True, help="log more")
+        debug: bool = directive(
+            boolean, default=False, inherit=True, help="log why messages go where they go"
+        )
         rules: Rules = rest_of_block(RULES, help="the rules by which messages are delivered")
 
     def __init__(self, settings: Settings, context: Context) -> None:
-        self.pipeline = Pipeline(settings.rules, settings.hostname, context.world.clock, adds_received=False)
+        self.pipeline = Pipeline(
+            settings.rules, settings.hostname, context.world.clock, adds_received=False, log=context.log
+        )
 
     @property
     def commit_order(self) -> int:

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from posthouse.core.errors import MailError
+from posthouse.core.log import Logger
 from posthouse.core.world import Clock
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.pipeline.blocks import Rules, checks_of
 from posthouse.pipeline.checks import refuse_early
+from posthouse.pipeline.debug import DebugTrace
 from posthouse.pipeline.delivery import PipelineDelivery
 from posthouse.pipeline.route import Route
+from posthouse.pipeline.trace import NO_TRACE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,14 +21,16 @@ class Pipeline:
 
     hostname: how Received and Authentication-Results call us.
     adds_received: this is the pipeline of an endpoint, the first one that a message meets.
+    log: where its reasons go, while it logs debug lines; None: to the log of the message.
     """
 
     rules: Rules
     hostname: str
     clock: Clock
     adds_received: bool
+    log: Logger | None = None
     commit_order: int = (
-        0  # asked only by who is no pipeline itself: pipelines commit all that lies below them in one order
+        0  # asked only by who is no pipeline: these commit all that lies below them in one order
     )
 
     async def check_early(self, connection: Connection) -> MailError | None:
@@ -34,7 +39,9 @@ class Pipeline:
 
     async def start_delivery(self, envelope: Envelope, reverse_path: str) -> PipelineDelivery:
         """Choose the source block. Raises MailError."""
-        route = Route(self.rules, envelope)
+        log = self.log or envelope.log.logger
+        trace = DebugTrace(envelope.log.seen_by(log)) if log.debug_enabled else NO_TRACE
+        route = Route(self.rules, envelope, trace=trace)
         try:
             await route.plan_sender(reverse_path)
         except BaseException:
