@@ -31,7 +31,7 @@ class OwnThread:
         """opened: makes a new connection what it shall be, in the thread."""
         self._dsn = dsn
         self._opened = opened
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keyvalue")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="table")
         self._connection: apsw.Connection | None = None
         self._waiting = 0
 

@@ -57,7 +57,9 @@ class QueryTable:
         await self._database.run(lambda connection: self._set(connection, key, value))
 
     async def remove(self, key: str) -> None:
-        await self._database.run(lambda connection: self._execute(connection, self._queries.remove, key))
+        await self._database.run(
+            lambda connection: self._execute(connection, self._queries.remove, key).fetchall()
+        )
 
     async def aclose(self) -> None:
         """Close the connection after all calls so far. No call may follow."""
@@ -83,7 +85,7 @@ class QueryTable:
                 self._order(connection, query, arguments)
 
     def _order(self, connection: apsw.Connection, query: str, arguments: int) -> tuple[int, ...]:
-        """Raises DatabaseError for what is no single query with these parameters."""
+        """Which argument each parameter of a query is. Raises DatabaseError for what is no single query with such ones."""
         order = self._orders.get((query, arguments))
         if order is None:
             order = _order_of(connection, query, arguments, named=self._queries.named)
@@ -96,9 +98,9 @@ class QueryTable:
 
     def _set(self, connection: apsw.Connection, key: str, value: str) -> None:
         try:
-            self._execute(connection, self._queries.add, key, value)
+            self._execute(connection, self._queries.add, key, value).fetchall()
         except apsw.Error:
-            self._execute(connection, self._queries.set, key, value)
+            self._execute(connection, self._queries.set, key, value).fetchall()
 
     def _read(self, connection: apsw.Connection, key: str) -> list[str]:
         end = time.monotonic() + QUERY_TIME
@@ -136,7 +138,7 @@ def _argument(name: str | None, at: int, *, named: bool) -> int:
     """The number of the argument for the parameter of this name, without its first character, at this place."""
     if named:
         return _NAMES.get(name, NO_ARGUMENT)
-    return int(name) - 1 if name and name.isdigit() else at
+    return int(name) - 1 if name and name.isdecimal() else at
 
 
 _NAMES: Final[Mapping[str | None, int]] = {"key": 0, "value": 1}
