@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -103,9 +103,7 @@ class _Session:
             return await self._append()
         if count > MANY:
             return await self._expunge()
-        steps: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
-            *(self._append, self._store, self._copy, self._move, self._expunge, self._swap),
-        )
+        steps = (self._append, self._store, self._copy, self._move, self._expunge, self._swap)
         return await self._chance.choice(steps)()
 
     async def _append(self) -> None:
