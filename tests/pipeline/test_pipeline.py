@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from posthouse.core.errors import MailError
-from posthouse.framework.interfaces.message import Connection
+from posthouse.framework.interfaces.message import Connection, Envelope
+from posthouse.framework.interfaces.target import Delivery
 from posthouse.message.header import Header
 from posthouse.net.connection import TlsState
 from posthouse.pipeline.blocks import DestinationRules, Rules, SourceRules
+from posthouse.testing.checks import ToldCheck, ToldModifier
 from posthouse.testing.pipeline import envelope, only, pipeline, send, to
 from posthouse.testing.target import KeptTarget
 from posthouse.wire.smtp.reply import Reply
@@ -166,3 +168,62 @@ async def test_a_name_that_does_not_come_is_waited_for_one_second(
     connection.rdns = asyncio.get_running_loop().create_future()
     assert "from client.example ([192.0.2.7]) by" in await received_of(connection)
     assert not connection.rdns.cancelled()
+
+
+class Stuck(KeptTarget):
+    """A target of which one step never ends."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__()
+        self.step = step
+        self.reached = asyncio.Event()
+
+    async def start_delivery(self, envelope: Envelope, reverse_path: str) -> Delivery:
+        delivery = await KeptTarget.start_delivery(self, envelope, reverse_path)
+
+        async def hang(*args: object) -> None:
+            self.reached.set()
+            await asyncio.Event().wait()
+
+        setattr(delivery, self.step, hang)
+        return delivery
+
+
+@pytest.mark.parametrize("step", ["add_recipient", "body", "commit"])
+async def test_a_message_that_is_cancelled_is_aborted_everywhere(step: str) -> None:
+    before, stuck, after = KeptTarget(commit_order=2), Stuck(step), KeptTarget(commit_order=2)
+    check, modifier = ToldCheck(), ToldModifier()
+    inner = only(to(before, stuck, after), modifiers=[modifier])
+    task = asyncio.create_task(send(pipeline(only(to(inner), checks=[check])), envelope(), "bob@example.org"))
+    await stuck.reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [target.open for target in (before, stuck, after)] == [0, 0, 0]
+    assert (check.open, modifier.open) == (0, 0)
+    assert after.messages == []
+
+
+async def test_an_abort_that_is_cancelled_reaches_the_others_first() -> None:
+    stuck, good = Stuck("abort"), KeptTarget()
+    delivery = await pipeline(only(to(stuck, good))).start_delivery(envelope(), "ann@example.net")
+    await delivery.add_recipient("bob@example.org")
+    task = asyncio.create_task(delivery.abort())
+    await stuck.reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert good.open == 0
+
+
+async def test_a_target_that_does_not_start_refuses_the_recipient() -> None:
+    target, other = KeptTarget(failing={"start": MailError(NO_USER)}), KeptTarget()
+    source = SourceRules("x.conf:1", to(target), {"@example.org": to(other)})
+    delivery = await pipeline(Rules(source)).start_delivery(envelope(), "ann@example.net")
+    for _ in range(2):
+        with pytest.raises(MailError) as refused:
+            await delivery.add_recipient("bob@example.com")
+        assert refused.value.fields["effective_rcpt"] == "bob@example.com"
+    await delivery.add_recipient("bob@example.org")
+    await delivery.abort()
+    assert (target.open, other.open) == (0, 0)
