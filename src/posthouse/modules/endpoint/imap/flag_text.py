@@ -1,10 +1,12 @@
 """Flags between the bits of the storage and their names on the wire."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from posthouse.framework.interfaces.storage import KEYWORD_SHIFT, RECENT, SYSTEM_FLAGS
 
 COMBINATIONS_MAX = 10_000  # whose text is kept
+MAILBOXES_MAX = 64  # with different keywords, for which sessions hold theirs together
 
 _NAMES = {1 << bit: name for bit, name in enumerate(SYSTEM_FLAGS)} | {RECENT: "\\Recent"}
 _BITS = {name: bit for bit, name in _NAMES.items()}
@@ -26,6 +28,12 @@ class FlagText(dict[int, str]):
             before + " ".join(name for bit, name in self._names.items() if flags & bit) + after
         )
         return text
+
+
+@lru_cache(MAILBOXES_MAX)
+def flag_text(keywords: tuple[str, ...]) -> FlagText:
+    """The same for all sessions: most mailboxes have no keywords, or those that the user's clients know."""
+    return FlagText(keywords)
 
 
 def system_bits(names: Iterable[str]) -> int:

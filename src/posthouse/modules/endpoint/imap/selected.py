@@ -22,7 +22,7 @@ from posthouse.framework.interfaces.storage import (
     Stored,
 )
 from posthouse.modules.endpoint.imap.books import Books, Shelf, compact_flags, compact_uids
-from posthouse.modules.endpoint.imap.flag_text import FlagText
+from posthouse.modules.endpoint.imap.flag_text import flag_text
 from posthouse.wire.imap.sequence import SequenceSet
 
 LINES = 1000  # that are formatted at a time
@@ -79,7 +79,7 @@ class Selected:
         self.uids = snapshot.uids  # replaced, never changed
         self.flags = snapshot.flags  # see _own_flags
         self.keywords = snapshot.keywords
-        self.text = FlagText(snapshot.keywords)
+        self.text = flag_text(snapshot.keywords)
         self.recent = _count_recent(snapshot.flags)
         self.modseq = snapshot.modseq
         self.condstore = False
@@ -208,7 +208,7 @@ class Selected:
     def _learn(self, keywords: tuple[str, ...]) -> None:
         if keywords != self.keywords:
             self.keywords = keywords
-            self.text = FlagText(keywords)
+            self.text = flag_text(keywords)
 
     # --- what happened meanwhile
 
