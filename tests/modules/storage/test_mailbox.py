@@ -501,3 +501,34 @@ async def test_renaming_the_inbox_leaves_it_empty(mail: Any, storage: ImapSql, a
     assert (await account.status("INBOX")).messages == 0
     await mail.deliver(storage, "ann@example.org")
     assert (await account.status("INBOX")).messages == 1
+
+
+async def test_renaming_the_inbox_goes_in_steps_while_mail_comes_in(
+    mail: Any, storage: ImapSql, account: Account, inbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posthouse.modules.storage.imapsql.mailbox.UNIT_ROWS_MAX", 30)
+    await fill(account, 100)
+    before, known = await account.status("INBOX"), await inbox.snapshot()
+    news = (mail.deliver(storage, "ann@example.org") for _ in range(20))
+    await asyncio.gather(account.rename_mailbox("INBOX", "old"), *news)
+    moved, after = await account.status("old"), await account.status("INBOX")
+    assert moved.messages + after.messages == 120
+    assert moved.messages >= 100
+    assert (after.uidvalidity, after.uidnext) == (before.uidvalidity, 121)
+    changes = await inbox.changes(known.modseq)
+    assert list(changes.vanished)[:100] == list(range(1, 101))
+
+
+async def test_a_subscription_outlives_its_mailbox_and_goes_along_when_it_is_renamed(
+    account: Account,
+) -> None:
+    await account.create_mailbox("a.b")
+    await account.delete_mailbox("a.b")
+    await account.rename_mailbox("a", "z")
+    assert await account.subscriptions() == ["INBOX", "a.b", "z"]
+    with pytest.raises(NoSuchMailbox):
+        await account.set_subscribed("a.b", True)
+    await account.set_subscribed("a.b", False)
+    await account.set_subscribed("never.was", False)
+    await account.rename_mailbox("z", "a.b")
+    assert await account.subscriptions() == ["INBOX", "a", "a.b"]
