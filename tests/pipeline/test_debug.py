@@ -41,7 +41,15 @@ async def test_every_step_has_its_line() -> None:
     assert [(text, json.loads(fields)) for text, fields in said] == [
         (text, {"msg_id": "1234abcd", **fields})
         for text, fields in (
-            ("check asked", {"check": "ToldCheck", "stage": "sender", "results": ["spf=pass"]}),
+            (
+                "check asked",
+                {
+                    "check": "ToldCheck",
+                    "stage": "sender",
+                    "address": "ann@example.net",
+                    "results": ["spf=pass"],
+                },
+            ),
             ("source chosen", {"rule": "x.conf:2", "address": "ann@example.net", "matched": "default"}),
             (
                 "address rewritten",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from posthouse.core.errors import MailError
+from posthouse.framework.buffer import MemoryBody
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.target import Delivery
 from posthouse.message.header import Header
@@ -227,3 +228,27 @@ async def test_a_target_that_does_not_start_refuses_the_recipient() -> None:
     await delivery.add_recipient("bob@example.org")
     await delivery.abort()
     assert (target.open, other.open) == (0, 0)
+
+
+@pytest.mark.parametrize("is_partial", [False, True])
+async def test_a_target_that_refused_all_its_recipients_gets_no_message(is_partial: bool) -> None:
+    refusing = KeptTarget(refused={"bob@example.com": MailError(NO_USER)})
+    broken = KeptTarget(refused={"bob@example.net": RuntimeError("oops")})
+    good = KeptTarget()
+    keys = {"@example.com": to(refusing), "@example.net": to(only(to(broken)))}
+    rules = Rules(SourceRules("x.conf:1", to(good), keys))
+    delivery = await pipeline(rules).start_delivery(envelope(), "ann@example.net")
+    await delivery.add_recipient("bob@example.org")
+    for recipient, error in (("bob@example.com", MailError), ("bob@example.net", RuntimeError)):
+        with pytest.raises(error):
+            await delivery.add_recipient(recipient)
+    content = Header.parse(b"Subject: hi\r\n\r\n"), MemoryBody(b"hello\r\n")
+    if is_partial:
+        assert await delivery.body_partial(*content) == {"bob@example.org": None}
+    else:
+        await delivery.body(*content)
+    await delivery.commit()
+    assert len(good.messages) == 1
+    for target in (refusing, broken):
+        assert (target.messages, target.open, target.calls[-1]) == ([], 0, ("abort", ""))
+        assert ("body", "") not in target.calls

@@ -34,8 +34,8 @@ class Told:
     def rewrote(self, modifier: Modifier, address: str, result: Sequence[str]) -> None:
         self.heard.append(("rewrote", modifier, address, tuple(result)))
 
-    def checked(self, check: Check, stage: Stage, verdict: Verdict) -> None:
-        self.heard.append(("checked", check, stage, verdict))
+    def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
+        self.heard.append(("checked", check, stage, subject, verdict))
 
 
 def destination(where: str) -> DestinationRules:
@@ -161,7 +161,7 @@ async def test_a_route_is_planned_without_delivering_and_tells_each_step() -> No
     await route.close()
     assert (route.sender, route.source, target.calls) == ("ann@example.net", source, [])
     assert told.heard == [
-        ("checked", check, Stage.SENDER, Verdict()),
+        ("checked", check, Stage.SENDER, "ann@example.net", Verdict()),
         ("rewrote", alias, "ann@example.net", ("ann@example.net",)),
         ("chose", "x.conf:2", "ann@example.net", ""),
         ("rewrote", alias, "a@x.example", ("b@x.example", "c@x.example")),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from posthouse.core.errors import INTERNAL, MailError, reply_of
 from posthouse.core.log import trace_of
@@ -24,9 +24,12 @@ from posthouse.pipeline.trace import NO_TRACE, Trace
 
 S = TypeVar("S")
 
-# Which calls of a check are made at all: `posthouse explain` makes not all of them.
-MayAsk = Callable[[Check, Stage], bool]
-ALWAYS: Final[MayAsk] = lambda check, stage: stage in check.stages  # noqa: E731 - its type says what it is
+MayAsk = Callable[[Check, Stage], bool]  # who only plans asks not every check, or not in every stage
+
+
+def always(check: Check, stage: Stage) -> bool:
+    """A message asks all checks."""
+    return True
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class CheckRun:
 
     __slots__ = ("_envelope", "_may_ask", "_met", "_trace", "findings")
 
-    def __init__(self, envelope: Envelope, trace: Trace = NO_TRACE, may_ask: MayAsk = ALWAYS) -> None:
+    def __init__(self, envelope: Envelope, trace: Trace = NO_TRACE, may_ask: MayAsk = always) -> None:
         self.findings = Findings()
         self._envelope = envelope
         self._trace = trace
@@ -77,8 +80,8 @@ class CheckRun:
         try:
             for check in new:
                 met[check] = _Met(check.start_check(self._envelope))
-            await self._stage(met, Stage.CONNECTION, lambda one: one.state.check_connection(), found)
-            await self._stage(met, Stage.SENDER, lambda one: one.state.check_sender(sender), found)
+            await self._stage(met, Stage.CONNECTION, "", lambda one: one.state.check_connection(), found)
+            await self._stage(met, Stage.SENDER, sender, lambda one: one.state.check_sender(sender), found)
             for recipient in recipients:
                 await self._ask_recipient(met, recipient, found)
         except BaseException:  # what it has not heard whole it must hear again
@@ -95,7 +98,7 @@ class CheckRun:
     async def body(self, checks: Iterable[Check], header: Header, body: Body) -> None:
         """Ask checks that were met, all together."""
         met = {check: self._met[check] for check in checks}
-        await self._stage(met, Stage.BODY, lambda one: one.state.check_body(header, body), self.findings)
+        await self._stage(met, Stage.BODY, "", lambda one: one.state.check_body(header, body), self.findings)
 
     async def close(self) -> None:
         """Close all states, once. Never raises."""
@@ -111,20 +114,25 @@ class CheckRun:
             return known
 
         open_ = {check: one for check, one in met.items() if one.recipients.get(recipient) is not PASS}
-        await self._stage(open_, Stage.RECIPIENT, ask, found)
+        await self._stage(open_, Stage.RECIPIENT, recipient, ask, found)
 
     async def _stage(
         self,
         met: Mapping[Check, _Met],
         stage: Stage,
+        subject: str,
         ask: Callable[[_Met], Awaitable[Verdict]],
         found: Findings,
     ) -> None:
         """Ask all of them. Raises the first rejection, in the order of the configuration; then nothing is found."""
-        asked = [(check, one) for check, one in met.items() if self._may_ask(check, stage)]
+        asked = [
+            (check, one)
+            for check, one in met.items()
+            if stage in check.stages and self._may_ask(check, stage)
+        ]
         verdicts = await together(asked, ask)
         for (check, _), verdict in zip(asked, verdicts, strict=True):
-            self._trace.checked(check, stage, verdict)
+            self._trace.checked(check, stage, subject, verdict)
         self._merge(verdicts, found)
 
     def _merge(self, verdicts: Sequence[Verdict], found: Findings) -> None:

@@ -31,10 +31,8 @@ class DebugTrace:
                 "address rewritten", modifier=type(modifier).__name__, address=address, result=list(result)
             )
 
-    def checked(self, check: Check, stage: Stage, verdict: Verdict) -> None:
+    def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         said = error_fields(verdict.reason) if verdict.reason is not None else {}
         results = [f"{result.method}={result.value}" for result in verdict.auth_results]
-        self._log.debug(
-            "check asked",
-            **(said | {"check": type(check).__name__, "stage": stage.value, "results": results}),
-        )
+        asked = {"check": type(check).__name__, "stage": stage.value, "address": subject, "results": results}
+        self._log.debug("check asked", **(said | asked))

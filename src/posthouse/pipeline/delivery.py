@@ -1,7 +1,7 @@
 """One message on its way through a pipeline: what was planned is done on targets."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ class PipelineDelivery:
         "_depth",
         "_envelope",
         "_failed",
+        "_has_refused",
         "_pipeline",
         "_placed",
         "_route",
@@ -50,7 +51,8 @@ class PipelineDelivery:
         self._deliveries: dict[Target | Rules, Delivery] = {}
         self._accepted: list[str] = []  # recipients as they were given
         self._placed: list[tuple[Target | Rules, str, str]] = []  # target, its recipient, recipient as given
-        self._failed: set[Target | Rules] = set()  # those that took nothing of the message
+        self._has_refused = False  # some target some recipient
+        self._failed: set[Target | Rules] = set()  # those that take nothing of the message
 
     async def add_recipient(self, recipient: str) -> None:
         if not self._depth:
@@ -69,8 +71,10 @@ class PipelineDelivery:
             try:
                 delivery = self._deliveries.get(target) or await self._start(target)
                 await delivery.add_recipient(address)
-            except MailError as err:
-                err.fields.setdefault("effective_rcpt", address)
+            except Exception as err:
+                self._has_refused = True
+                if isinstance(err, MailError):
+                    err.fields.setdefault("effective_rcpt", address)
                 raise
             self._placed.append((target, address, given))
 
@@ -97,8 +101,9 @@ class PipelineDelivery:
 
     async def body(self, header: Header, body: Body) -> None:
         await self._stamp(header, body)
-        for delivery in self._deliveries.values():
-            await delivery.body(self._own(header), body)
+        used = self._used()
+        for target in used:
+            await self._deliveries[target].body(header if len(used) == 1 else header.copy(), body)
 
     async def body_partial(self, header: Header, body: Body) -> Mapping[str, Exception | None]:
         """A recipient that became several addresses has the first failure among them."""
@@ -107,8 +112,10 @@ class PipelineDelivery:
         except Exception as err:  # noqa: BLE001 - whatever it is, all recipients share it
             self._failed.update(self._deliveries)
             return dict.fromkeys(self._accepted, err)
+        used = self._used()
         outcomes = {
-            target: await self._outcome(target, self._own(header), body) for target in self._deliveries
+            target: await self._outcome(target, header if len(used) == 1 else header.copy(), body)
+            for target in used
         }
         statuses: dict[str, Exception | None] = dict.fromkeys(self._accepted)
         for target, address, given in self._placed:
@@ -130,9 +137,13 @@ class PipelineDelivery:
             self._failed.add(target)
         return outcome
 
-    def _own(self, header: Header) -> Header:
-        """A header for one target, which may change it."""
-        return header if len(self._deliveries) == 1 else header.copy()
+    def _used(self) -> Collection[Target | Rules]:
+        """The targets that have a recipient; those that refused all of theirs get nothing of the message."""
+        if not self._has_refused:
+            return self._deliveries
+        used = dict.fromkeys(target for target, _, _ in self._placed)
+        self._failed.update(self._deliveries.keys() - used)
+        return used
 
     async def _stamp(self, header: Header, body: Body) -> None:
         """Ask checks about the message, and write on top of it. Raises MailError."""

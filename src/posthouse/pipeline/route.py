@@ -13,7 +13,7 @@ from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.modifier import ModifierGroup
 from posthouse.message.header import Header
 from posthouse.pipeline.blocks import DestinationRules, Rules, SourceRules, checks_of, modifiers_of
-from posthouse.pipeline.checks import ALWAYS, CheckRun, Findings, MayAsk
+from posthouse.pipeline.checks import CheckRun, Findings, MayAsk, always
 from posthouse.pipeline.expansion import Expansion
 from posthouse.pipeline.modifiers import ModifierRun
 from posthouse.pipeline.plan import choose_destination, choose_source
@@ -51,7 +51,7 @@ class Route:
     source: SourceRules
 
     def __init__(
-        self, rules: Rules, envelope: Envelope, *, trace: Trace = NO_TRACE, may_ask: MayAsk = ALWAYS
+        self, rules: Rules, envelope: Envelope, *, trace: Trace = NO_TRACE, may_ask: MayAsk = always
     ) -> None:
         self._rules = rules
         self._envelope = envelope
@@ -163,12 +163,11 @@ class Route:
         return run
 
     async def _check_recipient(self, groups: Sequence[CheckGroup], recipient: str) -> None:
-        checks = checks_of(groups)
-        await self._meet(groups, self.sender)
-        assert self._checks is not None
-        await self._checks.recipient(checks, recipient)
+        run = await self._meet(groups, self.sender)
+        await run.recipient(checks_of(groups), recipient)
 
-    async def _meet(self, groups: Sequence[CheckGroup], sender: str) -> None:
+    async def _meet(self, groups: Sequence[CheckGroup], sender: str) -> CheckRun:
         if self._checks is None:
             self._checks = CheckRun(self._envelope, self._trace, self._may_ask)
         await self._checks.meet(checks_of(groups), sender, self._seen)
+        return self._checks

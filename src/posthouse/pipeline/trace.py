@@ -44,8 +44,8 @@ class Trace(Protocol):
         """A modifier made this of a sender (always one result) or of a recipient."""
         ...
 
-    def checked(self, check: Check, stage: Stage, verdict: Verdict) -> None:
-        """A check said what it thinks."""
+    def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
+        """A check said what it thinks. subject: the sender or recipient, as the check saw it; "" in other stages."""
         ...
 
 
@@ -61,7 +61,7 @@ class _NoTrace:
     def rewrote(self, modifier: Modifier, address: str, result: Sequence[str]) -> None:
         return None
 
-    def checked(self, check: Check, stage: Stage, verdict: Verdict) -> None:
+    def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         return None
 
 
