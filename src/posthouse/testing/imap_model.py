@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class View:
-    """A session. known: UIDs of the messages that it must have been told of by now.
+    """A session. known: UIDs of the messages that it must have been told of by now. condstore: each FETCH must tell MODSEQ.
 
     uids, flags, modseqs: what it was told, number by number; 0 and None are what it does not know yet.
     """
@@ -113,7 +113,7 @@ class View:
             self.uids[at] = told["UID"]
         if "FLAGS" in told:
             self.flags[at] = frozenset(told["FLAGS"]) - {"\\Recent"}
-        if "MODSEQ" in told:
+        if self.condstore:
             (modseq,) = told["MODSEQ"]
             assert modseq >= self.modseqs[at]
             self.modseqs[at] = modseq
