@@ -148,7 +148,7 @@ class PipelineDelivery:
     async def _stamp(self, header: Header, body: Body) -> None:
         """Ask checks about the message, and write on top of it. Raises MailError."""
         pipeline, route = self._pipeline, self._route
-        found = await route.check_body(header, body)
+        found = await route.check_body(header, body) if route.has_states else None
         if pipeline.adds_received:
             remove_forged(header, pipeline.hostname)
             now = pipeline.clock.time()
@@ -156,7 +156,8 @@ class PipelineDelivery:
         if found is not None:
             self._envelope.quarantine |= found.quarantine
             add_findings(header, pipeline.hostname, found.auth_results, found.fields)
-        await route.rewrite_body(header, body)
+        if route.has_states:
+            await route.rewrite_body(header, body)
 
     async def commit(self) -> None:
         """Relays first, queues next, mailboxes last: what can still fail fails before anything is durable elsewhere.
@@ -165,29 +166,35 @@ class PipelineDelivery:
         """
         waiting: list[tuple[int, Delivery]] = []
         failed: list[Delivery] = []
+        routes: list[Route] = []
+        self.hand_over(waiting, failed, routes)
+        waiting.sort(key=itemgetter(0))
+        done = 0
         try:
-            await self.finish(waiting, failed)
-            waiting.sort(key=itemgetter(0))
-            for done, (_, delivery) in enumerate(waiting):
-                try:
-                    await delivery.commit()
-                except BaseException as err:
-                    if done:
-                        self._envelope.log.error("partly committed: a message sent again will be double", err)
-                    failed += [other for _, other in waiting[done:]]
-                    raise
+            for route in routes:
+                await route.close()
+            for _, delivery in waiting:
+                await delivery.commit()
+                done += 1
+        except BaseException as err:
+            if done:
+                self._envelope.log.error("partly committed: a message sent again will be double", err)
+            raise
         finally:
-            if failed:
-                await _abort(failed, self._envelope)
+            if failed or done < len(waiting):
+                await _abort((*failed, *(delivery for _, delivery in waiting[done:])), self._envelope)
 
-    async def finish(self, waiting: list[tuple[int, Delivery]], failed: list[Delivery]) -> None:
-        """Close what was planned, and hand over the deliveries at the leaves: to be committed in order, or aborted."""
-        await self._route.close()
+    def hand_over(
+        self, waiting: list[tuple[int, Delivery]], failed: list[Delivery], routes: list[Route]
+    ) -> None:
+        """Add the deliveries at the leaves, to be committed in order or to be aborted, and the routes to be closed."""
+        if self._route.has_states:
+            routes.append(self._route)
         for target, delivery in self._deliveries.items():
             if target in self._failed:
                 failed.append(delivery)
             elif isinstance(delivery, PipelineDelivery):
-                await delivery.finish(waiting, failed)
+                delivery.hand_over(waiting, failed, routes)
             else:
                 assert not isinstance(target, Rules)
                 waiting.append((target.commit_order, delivery))

@@ -32,6 +32,7 @@ class Route:
 
     sender: the reverse-path for targets. source: the block of the message. Both only after `plan_sender`.
     expansion: shared with the pipelines that this one goes on to.
+    has_states: checks or modifiers are at work; else `check_body`, `rewrite_body` and `close` have nothing to do.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Route:
         "_seen",
         "_trace",
         "expansion",
+        "has_states",
         "sender",
         "source",
     )
@@ -58,6 +60,7 @@ class Route:
         self._trace = trace
         self._may_ask = may_ask
         self.expansion = Expansion()
+        self.has_states = False
         self._checks: CheckRun | None = None  # none was met yet
         self._seen: dict[str, None] = {}  # recipients that were planned, for checks that are met later
         self._modifiers: list[ModifierRun] = []  # those of the root and of the source block
@@ -149,6 +152,7 @@ class Route:
     async def _start_destination(self, block: DestinationRules) -> None:
         """Its modifiers may not change the sender any more: there may be other recipients."""
         self._destinations[block] = modifiers = ModifierRun(self._envelope, self._trace)
+        self.has_states = True
         modifiers.start(modifiers_of(block.modifiers))
         sender = await modifiers.sender(self.sender)
         if sender != self.sender:
@@ -159,6 +163,7 @@ class Route:
     def _start_modifiers(self, groups: Sequence[ModifierGroup]) -> ModifierRun:
         run = ModifierRun(self._envelope, self._trace)
         self._modifiers.append(run)
+        self.has_states = True
         run.start(modifiers_of(groups))
         return run
 
@@ -169,5 +174,6 @@ class Route:
     async def _meet(self, groups: Sequence[CheckGroup], sender: str) -> CheckRun:
         if self._checks is None:
             self._checks = CheckRun(self._envelope, self._trace, self._may_ask)
+            self.has_states = True
         await self._checks.meet(checks_of(groups), sender, self._seen)
         return self._checks
