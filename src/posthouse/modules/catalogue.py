@@ -49,7 +49,6 @@ CATALOGUE = Catalogue(
     later=frozenset(
         "openmetrics dovecot_sasld mx_auth imap_filters"
         " auth.plain_separate auth.external auth.pam auth.shadow auth.ldap auth.netauth auth.dovecot_sasl dovecot_sasl"
-        ""
         " table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
