@@ -7,24 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthouse.core.errors import MailError
-from posthouse.modules.table.regexp import RegexpTable
-from posthouse.modules.table.regexp.module import KEY_MAX, expand
-from posthouse.modules.table.regexp.syntax import compile_pattern
+from posthouse.modules.table.regexp import KEY_MAX, RegexpTable, compiled, expand
 from posthouse.testing.world import make_context
-
-# Patterns that Python's `re` understands as RE2 does, over few letters, so that they often match.
-PATTERNS = st.recursive(
-    st.sampled_from(["a", "b", "@", ".", "[ab]", "[^a]", r"\+", r"\w", r"\b", "^", r"\d", "(?:)", "A"]),
-    lambda inner: st.one_of(
-        st.tuples(inner, inner).map("".join),
-        st.tuples(inner, inner).map("|".join).map("(?:{})".format),
-        inner.map("({})".format),
-        st.tuples(inner.map("(?:{})".format), st.sampled_from(["?", "??", "{2}", "{1,2}", "{0,2}?"])).map("".join),
-        st.tuples(st.sampled_from(["a", "b", "[ab@]", ".", "(a)", "(?:ab)"]), st.sampled_from(["*", "+", "*?", "+?", "{1,}"])).map("".join),
-    ),
-    max_leaves=8,
-)  # fmt: skip
-TEXTS = st.text(alphabet="abA@+1 \n", max_size=12)
 
 
 def make(folder: Path, *args: str, full: bool = True, ignore_case: bool = True, placeholders: bool = True) -> RegexpTable:  # fmt: skip
@@ -34,21 +18,13 @@ def make(folder: Path, *args: str, full: bool = True, ignore_case: bool = True, 
     return RegexpTable(settings, make_context(folder, "table.regexp"))
 
 
-def groups(pattern: str, text: str) -> list[tuple[int, int]] | None:
-    places = compile_pattern(pattern, ignore_case=False)[0].search(text)
-    return None if places is None else list(zip(places[::2], places[1::2], strict=True))
-
-
-@given(PATTERNS, TEXTS)
-def test_it_finds_what_a_search_that_backtracks_finds(pattern: str, text: str) -> None:
-    match = re.compile(pattern, re.ASCII).search(text)
-    assert groups(pattern, text) == (None if match is None else list(match.regs))
-
-
-@given(st.text(max_size=20) | st.text(alphabet=r"ab()[]{}|*+?^$.\-,:<>P1dwxQpimsU", max_size=20), TEXTS)
+@given(
+    st.text(max_size=20) | st.text(alphabet=r"ab()[]{}|*+?^$.\-,:<>P1dwxQpimsU", max_size=20),
+    st.text(max_size=12),
+)
 def test_any_pattern_is_read_or_refused(pattern: str, text: str) -> None:
     with suppress(ValueError):
-        compile_pattern(pattern, ignore_case=True)[0].search(text)
+        compiled(pattern, ignore_case=True).search(text)
 
 
 @pytest.mark.parametrize(
@@ -136,36 +112,21 @@ async def test_the_syntax_is_that_of_re2(
     assert [key for key in (*matching, *others) if await table.lookup(key)] == matching
 
 
-def test_greed_decides_what_groups_take() -> None:
-    assert groups("(a+?)(a*)", "aaa") == [(0, 3), (0, 1), (1, 3)]
-    assert groups("(?U)(a+)(a+?)", "aaa") == [(0, 3), (0, 1), (1, 3)]
-    assert groups("(a|ab)(c|bcd)?", "abcd") == [(0, 4), (0, 1), (1, 4)]
-
-
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
-        (r"(a)\1", r"at character 5: unknown or unsupported escape \1"),
-        ("a(?=b)", "at character 4: unknown or unsupported kind of group"),
-        ("(?<!a)b", "unsupported kind of group"),
-        (r"\pL", r"unsupported escape \p"),
-        (r"\Qa\E", r"unsupported escape \Q"),
-        ("a\\", "unsupported escape"),
-        ("(a", "at character 3: missing )"),
-        ("a)", "at character 2: unexpected )"),
+        (r"(a)\1", r"invalid escape sequence: \1"),
+        ("a(?=b)", "invalid perl operator"),
+        ("(?<!a)b", "(?<"),
+        ("a\\", "trailing \\"),
+        ("(a", "missing ): (a"),
+        ("a)", "unexpected ): a)"),
         ("[a", "missing ]"),
-        ("[z-a]", "invalid range"),
-        ("[[:nope:]]", "unknown class [:nope:]"),
-        ("*a", "nothing to repeat"),
-        ("a**", "a repetition of a repetition"),
-        ("a++", "a repetition of a repetition"),
+        ("[z-a]", "invalid character class range: z-a"),
+        ("*a", "no argument for repetition operator: *"),
         ("a{1001}", "invalid repetition"),
-        ("a{2,1}", "invalid repetition"),
-        ("(a{100}){100}", "it is too large"),
-        ("((a{30}){30}){2}", "it is too large"),
-        ("(" * 60 + ")" * 60, "too many groups in groups"),
-        ("(?P<x>a)(?P<x>b)", "a second group x"),
-        (r"\x{110000}", "no such character"),
+        ("((a{30}){30}){2}", "invalid repetition size"),
+        ("a**", "bad repetition operator"),
         ("a" * 1001, "more than 1000 characters"),
     ],
 )  # fmt: skip

@@ -1,15 +1,22 @@
-"""The table: its pattern, and the values of what matches."""
+"""table.regexp: values by what a key looks like.
+
+PATTERN has the syntax of RE2: no references back and no looking around, so no key can make it slow. Each REPLACEMENT is a
+value, in which `$1`, `${1}` and `${name}` are what the group matched, and `$$` is a dollar sign. Without a REPLACEMENT
+the value is the key."""
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
+
+import re2
 
 from posthouse.core.errors import INTERNAL, MailError
 from posthouse.framework.config.settings import arguments, directive, settings
 from posthouse.framework.config.values import boolean
 from posthouse.framework.interfaces.module import Context, Module
-from posthouse.modules.table.regexp.syntax import compile_pattern
 
+PATTERN_MAX: Final = 1000  # characters
+PATTERN_MEMORY: Final = 1_048_576  # octets that a compiled pattern may take; refused at configuration beyond
 KEY_MAX: Final = 1000  # characters: the time of a look-up is bounded by this times the size of the pattern
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 
@@ -28,27 +35,39 @@ class RegexpTable(Module):
 
     def __init__(self, settings: Settings, context: Context) -> None:
         pattern, *self._replacements = settings.args
-        ignore_case = settings.case_insensitive
-        self._program, self._names = compile_pattern(pattern, ignore_case=ignore_case)
+        self._pattern = compiled(pattern, ignore_case=settings.case_insensitive)
         if settings.full_match:  # as maddy adds them, not around alternatives; a second one changes nothing
-            self._program, self._names = compile_pattern(f"^{pattern}$", ignore_case=ignore_case)
+            self._pattern = compiled(f"^{pattern}$", ignore_case=settings.case_insensitive)
         self._expand = settings.expand_placeholders
         self._module = context.module
 
     async def lookup(self, key: str) -> Sequence[str]:
         if len(key) > KEY_MAX:
             raise MailError(INTERNAL, module=self._module, reason=f"a key of more than {KEY_MAX} characters")
-        places = self._program.search(key)
-        if places is None:
+        match = self._pattern.search(key)
+        if match is None:
             return ()
         if not self._replacements:
             return (key,)
         if not self._expand:
             return self._replacements
-        groups = [
-            key[b:e] if b <= e and b >= 0 else "" for b, e in zip(places[::2], places[1::2], strict=True)
-        ]
-        return [expand(replacement, groups, self._names) for replacement in self._replacements]
+        groups = [match[0], *(group or "" for group in match.groups())]
+        return [expand(replacement, groups, self._pattern.groupindex) for replacement in self._replacements]
+
+
+def compiled(pattern: str, *, ignore_case: bool) -> Any:
+    """The pattern, for `search`; the library has no types. Raises ValueError for one that cannot be."""
+    if len(pattern) > PATTERN_MAX + 2:
+        raise ValueError(f"the pattern has more than {PATTERN_MAX} characters")
+    options = re2.Options()
+    options.case_sensitive = not ignore_case
+    options.max_mem = PATTERN_MEMORY
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as err:
+        reason = err.args[0].decode(errors="replace") if err.args else "it cannot be read"
+        raise ValueError(f"invalid pattern: {pattern}: {reason}") from err
 
 
 def expand(template: str, groups: Sequence[str], names: Mapping[str, int]) -> str:
