@@ -38,8 +38,8 @@ class Server:
     ) -> None:
         """Accept from now on. `handler` owns its stream; `tls`: the handshake comes first, without a session.
 
-        proxies: connections may begin with the header of a proxy, inside of `tls` (theirs lies behind it). The listener is closed with the
-        server; a Unix socket's file is left alone.
+        proxies: connections may begin with the header of a proxy, inside of `tls`; TLS of its own begins behind it. The
+        listener is closed with the server; a Unix socket's file is left alone.
         """
         loop = asyncio.get_running_loop()
 

@@ -56,5 +56,5 @@ class Envelope:
     )  # effective recipient: as the client gave it
     recipient_options: dict[str, RcptOptions] = field(
         default_factory=dict
-    )  # as the endpoint gave them: of DSN
+    )  # of DSN, where there are any; by the recipient as the endpoint gave it to its pipeline
     recipients: Sequence[str] = ()  # accepted so far, as the client gave them

@@ -1,16 +1,44 @@
 """What a transaction writes into the log, keeps as events, and hands to its target."""
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from posthouse.core.errors import MailError
-from posthouse.modules.endpoint.smtp import SubmissionEndpoint
+from posthouse.framework.buffer import Body
+from posthouse.framework.interfaces.message import Envelope, RcptOptions
+from posthouse.message.header import Header
+from posthouse.modules.endpoint.smtp import LmtpEndpoint, SubmissionEndpoint
 from posthouse.testing.smtp import KnownUsers, serving_smtp
 from posthouse.testing.target import KeptTarget
 from posthouse.testing.world import FakeWorld
 from posthouse.wire.smtp.reply import Reply
+
+
+@dataclass
+class WholeTarget:
+    """A target, and its only delivery, whose message fails for nobody or for all."""
+
+    commit_order: int = 2
+    calls: list[str] = field(default_factory=list)
+
+    async def start_delivery(self, envelope: Envelope, reverse_path: str) -> "WholeTarget":
+        return self
+
+    async def add_recipient(self, recipient: str) -> None:
+        self.calls.append(f"add {recipient}")
+
+    async def body(self, header: Header, body: Body) -> None:
+        self.calls.append("body")
+
+    async def commit(self) -> None:
+        self.calls.append("commit")
+
+    async def abort(self) -> None:
+        self.calls.append("abort")
+
 
 UNKNOWN = MailError(Reply(550, (5, 1, 1), "No such user"), module="target.test", mailbox="x")
 MESSAGE = b"Subject: x\r\n\r\ntext\r\n.\r\n"
@@ -73,6 +101,49 @@ async def test_a_raw_sender_is_kept_beside_its_clean_form(tmp_path: Path) -> Non
     assert (message.reverse_path, message.envelope.original_from) == ("Ann@example.net", "Ann@EXAMPLE.NET")
     options = message.envelope.options
     assert (options.body, options.size, options.utf8) == ("8BITMIME", 5, True)
+
+
+async def test_what_dsn_asks_for_is_kept_for_each_recipient(tmp_path: Path) -> None:
+    target = KeptTarget()
+    with FakeWorld(tmp_path) as fake:
+        async with serving_smtp(fake, "dsn yes", target=target) as served, served.talk() as talk:
+            await talk.say("EHLO a", "MAIL FROM:<ann@example.net> RET=HDRS ENVID=a+2Bb")
+            await talk.say("RCPT TO:<bob@EXAMPLE.org> NOTIFY=NEVER ORCPT=rfc822;Bob@example.org")
+            await talk.say("RCPT TO:<eve@example.org>", "DATA")
+            talk.send(b".\r\n")
+            assert await talk.hear() == "250 2.0.0 OK: queued"
+    envelope = target.messages[0].envelope
+    assert (envelope.options.ret, envelope.options.envid) == ("HDRS", "a+b")
+    assert envelope.recipient_options == {
+        "bob@example.org": RcptOptions(frozenset({"NEVER"}), "rfc822;Bob@example.org")
+    }
+
+
+TO_BOTH = ("LHLO a", "MAIL FROM:<>", "RCPT TO:<bob@example.org>", "RCPT TO:<eve@example.org>", "DATA")
+
+
+async def test_a_failure_in_lmtp_is_logged_with_its_recipient(tmp_path: Path) -> None:
+    target = KeptTarget(failing_for={"eve@example.org": UNKNOWN})
+    with FakeWorld(tmp_path) as fake:
+        async with serving_smtp(fake, target=target, kind=LmtpEndpoint) as served, served.talk() as talk:
+            await talk.say(*TO_BOTH)
+            talk.send(b".\r\n")
+            assert await talk.hear() == "250 2.0.0 <bob@example.org> OK: queued"
+            assert (await talk.hear()).startswith("550 5.1.1 <eve@example.org> No such user (msg ID = ")
+        (fields,) = fake.log.fields_of("lmtp", "DATA error")
+        assert (fields["rcpt"], fields["mailbox"]) == ("eve@example.org", "x")
+        assert len(fake.log.fields_of("lmtp", "accepted")) == 1
+
+
+async def test_lmtp_without_partial_results_answers_all_alike(tmp_path: Path) -> None:
+    target = WholeTarget()
+    with FakeWorld(tmp_path) as fake:
+        async with serving_smtp(fake, target=target, kind=LmtpEndpoint) as served, served.talk() as talk:
+            await talk.say(*TO_BOTH)
+            talk.send(b".\r\n")
+            for name in ("bob", "eve"):
+                assert await talk.hear() == f"250 2.0.0 <{name}@example.org> OK: queued"
+    assert target.calls == ["add bob@example.org", "add eve@example.org", "body", "commit"]
 
 
 async def test_who_is_logged_in_is_logged(tmp_path: Path) -> None:
