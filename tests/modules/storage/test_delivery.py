@@ -17,6 +17,7 @@ from posthouse.message.structure import parts_of
 from posthouse.modules.storage.imapsql import ImapSql
 from posthouse.modules.storage.imapsql.incoming import HEAD_MAX
 from posthouse.testing.disk import FaultyDisk
+from posthouse.wire.smtp.reply import Reply
 
 PREFIX = b"Delivered-To: ann@example.org\r\nReturn-Path: <bob@example.net>\r\n"
 HEADER = b"From: Bob <bob@example.net>\r\nSubject: hello\r\n"
@@ -111,12 +112,20 @@ async def test_delivery_map_says_the_account(mail: Any, opened: Any) -> None:
     assert len(await mail.messages(storage, "ann")) == 1
 
 
-@pytest.mark.parametrize("answer", [[], MailError(INTERNAL)], ids=["miss", "error"])
+@pytest.mark.parametrize("answer", [[], MailError(Reply(554, (5, 3, 5), "No"))], ids=["miss", "error"])
 async def test_what_delivery_map_does_not_know_is_refused(mail: Any, opened: Any, answer: Any) -> None:
     storage = await opened(mail.module(delivery_map=Answers(answer)))
     await storage.create_account("ann@example.org")
     with pytest.raises(MailError, match="User does not exist"):
         await mail.deliver(storage, "ann@example.org")
+
+
+async def test_a_delivery_map_that_cannot_tell_now_bounces_no_mail(mail: Any, opened: Any) -> None:
+    storage = await opened(mail.module(delivery_map=Answers(MailError(INTERNAL))))
+    await storage.create_account("ann@example.org")
+    with pytest.raises(MailError) as caught:
+        await mail.deliver(storage, "ann@example.org")
+    assert caught.value.reply == INTERNAL
 
 
 async def test_quarantined_mail_goes_to_a_mailbox_for_junk_that_is_made(mail: Any, storage: ImapSql) -> None:

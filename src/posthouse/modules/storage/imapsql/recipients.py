@@ -40,7 +40,7 @@ class Recipients:
         self._found: dict[str, LocalAccount] = {}  # by recipient; without a mapping only, for that may change
 
     async def find(self, recipient: str) -> LocalAccount:
-        """Raises MailError: 501 for a recipient without account."""
+        """Raises MailError: 501 for a recipient without account, transient when that cannot be told now."""
         found = self._found.get(recipient)
         if found is None:
             found = await self._look_up(recipient)
@@ -60,6 +60,10 @@ class Recipients:
         except DatabaseError as err:
             raise mail_error(err, self._module) from err
         except (NoAccount, MailError) as err:
+            if (
+                isinstance(err, MailError) and err.is_transient
+            ):  # a table that cannot tell now: mail must not bounce
+                raise
             raise MailError(NO_SUCH_USER, module=self._module) from err
         if row is None:
             raise MailError(NO_SUCH_USER, module=self._module, account=name)
