@@ -12,6 +12,7 @@ from posthouse.message.address_list import parse_address_list
 from posthouse.message.date import format_date, parse_date, parse_internal_date
 from posthouse.message.envelope import addresses_in, addresses_text, split_envelope, string_in
 from posthouse.message.header import Header, HeaderError, find_body
+from posthouse.message.originators import MalformedField, parse_originators
 from posthouse.message.search import Needle, SearchedMessage
 from posthouse.message.sort import subject_key
 from posthouse.message.structure import parts_of, scan, without_extensions
@@ -22,6 +23,9 @@ from posthouse.wire.imap.commands import State
 from posthouse.wire.imap.deflate import RATIO_FREE, RATIO_MAX, CompressionError, Deflater, Inflater
 from posthouse.wire.imap.engine import Answer, Command, Engine, Event, MessageData
 from posthouse.wire.imap.header_fields import select_fields
+from posthouse.wire.lines import ProtocolError
+from posthouse.wire.milter.answers import AddField
+from posthouse.wire.milter.client import MilterSession
 from posthouse.wire.smtp.config import ServerConfig
 from posthouse.wire.smtp.events import AuthEnded, Closed, Content, Flush, Reset, StartTls
 from posthouse.wire.smtp.events import Event as SmtpEvent
@@ -46,6 +50,11 @@ def fuzz_address(data: bytes) -> None:
         with suppress(address.AddressError):
             function(text)
     parse_address_list(data)
+
+
+def fuzz_originators(data: bytes) -> None:
+    with suppress(MalformedField):
+        assert all(map(address.valid, parse_originators(data)))
 
 
 def fuzz_date(data: bytes) -> None:
@@ -162,9 +171,21 @@ def fuzz_envelope(data: bytes) -> None:
             addresses_text(addresses_in(fields.author))
 
 
+def fuzz_milter(data: bytes) -> None:
+    session = MilterSession()
+    session.feed(data)
+    with suppress(ProtocolError):
+        while (answer := session.next_answer()) is not None:
+            if isinstance(answer, AddField):
+                Header().add_raw(b"%b:%b\r\n" % (answer.name, answer.value))
+            if not session.is_waiting:
+                session.end()
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "header": fuzz_header,
     "address": fuzz_address,
+    "originators": fuzz_originators,
     "date": fuzz_date,
     "structure": fuzz_structure,
     "parts": fuzz_parts,
@@ -175,6 +196,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "header-fields": fuzz_header_fields,
     "inflate": fuzz_inflate,
     "smtp": fuzz_smtp,
+    "milter": fuzz_milter,
 }
 
 _MESSAGE = (
@@ -192,6 +214,10 @@ SEEDS: dict[str, Sequence[bytes]] = {
         "\u00e4nn@xn--mnchen-3ya.example".encode(),
         b'"a\\"b"@[192.0.2.1]',
         b'A <a@b>, "C, D" <c@d>, g: e@f, (x) <@r,@s:h@i>;, j@k (l)',
+    ],
+    "originators": [
+        b"Ann (x) <ann@example.org>",
+        b'"A, B" <"a b"@[192.0.2.1]>, g: e@f, =?utf-8?q?x?= y <h@i>;, j@k (l (m\\))',
     ],
     "date": [b"Mon, 02 Jan 2006 15:04:05 +0000 (c)", b"2 Jan 06 15:04 EST", b" 2-Jan-2006 15:04:05 -0700"],
     "structure": [_MESSAGE],
@@ -219,6 +245,10 @@ SEEDS: dict[str, Sequence[bytes]] = {
     ],
     "inflate": [_MESSAGE, Deflater().deflate(b"a NOOP\r\n" * 100) + Deflater().deflate(_MESSAGE)],
     "header-fields": [_MESSAGE, b"From : a\r\n b\r\nno field\r\nX:\r\n\r\n"],
+    "milter": [
+        b"\0\0\0\rO\0\0\0\6\0\0\0\x21\0\0\0\0\0\0\0\6hX\0y\0\0\0\0\1p\0\0\0\niX\0\0\0\1X\0\n y\0\0\0\0\1c\0\0\0\1a",
+        b"\0\0\0\rO\0\0\0\6\0\0\0\0\0\1\4\0\0\0\0\4qx\0\0\0\0\7y550 x\0\0\0\0\1s",
+    ],
     "smtp": [
         b"EHLO a\r\nMAIL FROM:<a@b.c> SIZE=9\r\nRCPT TO:<d@e.f>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\nQUIT\r\n",
         b'LHLO a\r\nMAIL FROM:<"a b"@b.c> AUTH=a+2Bb@c\r\nRCPT TO:<@x:d@e.f>\r\nBDAT 4\r\nA: bBDAT 3 LAST\r\n\r\n\nRSET\r\n',
