@@ -21,11 +21,8 @@ FLAGS: Final = ("\\Seen", "\\Flagged", "\\Deleted", "work")
 SESSIONS: Final = 4
 MESSAGES: Final = 20  # to begin with
 COMMANDS: Final = 150
-KEEP_NUMBERS: Final = (
-    "FETCH",
-    "SEARCH",
-    "STORE",
-)  # while they are answered no message may go (RFC 3501 §7.4.1)
+# While these are answered no message may go (RFC 3501 §7.4.1).
+KEEP_NUMBERS: Final = ("FETCH", "SEARCH", "STORE")
 KEYS: Final[dict[str, Callable[[str, Flags], bool]]] = {
     "ALL": lambda subject, flags: True,
     "SEEN": lambda subject, flags: "\\Seen" in flags,
