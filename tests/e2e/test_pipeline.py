@@ -2,6 +2,7 @@
 
 import imaplib
 import smtplib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,11 @@ smtp tcp://127.0.0.1:$(smtp_port) {
     }
 }
 
+lmtp tcp://127.0.0.1:$(lmtp_port) {
+    modify &aliases
+    deliver_to &local_routing
+}
+
 imap tcp://127.0.0.1:$(imap_port) {
     auth dummy
     storage &local_mailboxes
@@ -241,6 +247,21 @@ def test_a_refusal_is_the_reply_to_rcpt(server: Server, sender: str, recipient: 
 def test_an_alias_of_whom_one_is_refused_is_refused(server: Server) -> None:
     refusal(server, "x@example.net", "circle@example.test")
     assert '"effective_rcpt":"loop@circle.test"' in server.wait_for('"rcpt":"circle@example.test"')
+
+
+def test_R_056_lmtp_tells_of_each_recipient_once(server: Server) -> None:
+    commands = [b"LHLO x", b"MAIL FROM:<x@example.net>"]
+    commands += [
+        b"RCPT TO:<%b>" % name for name in (b"team@example.test", b"x@other.test", b"ann@example.test")
+    ]
+    commands += [b"DATA", b"Subject: each\r\n\r\nhello\r\n.", b"QUIT"]
+    with socket.create_connection(("127.0.0.1", server.ports["lmtp"]), 20) as peer:
+        peer.sendall(b"".join(command + b"\r\n" for command in commands[:6]))
+        peer.sendall(b"".join(command + b"\r\n" for command in commands[6:]))
+        replies = peer.makefile("rb").readlines()
+    codes = [line[:3] for line in replies if line[3:4] == b" "]
+    assert codes == [b"220", b"250", b"250", b"250", b"550", b"250", b"354", b"250", b"250", b"221"]
+    assert [len(found(server, user, "each")) for user in ("ann", "bob")] == [1, 1]
 
 
 def test_a_check_quarantines(server: Server) -> None:
