@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthouse.message.header import FOLD_AT, LINE_MAX, Header, HeaderError, find_body, fold, unfold
+from posthouse.message.header import (
+    FOLD_AT,
+    LINE_MAX,
+    Header,
+    HeaderError,
+    find_body,
+    fold,
+    split_fields,
+    unfold,
+)
 
 RAW = (
     b"Received: from a\r\n\tby b; Mon\r\n"
@@ -20,6 +29,18 @@ def test_what_is_read_is_written_back_unchanged() -> None:
     assert Header.parse(RAW).to_bytes() == RAW
     assert Header.parse(RAW + b"\r\n").to_bytes() == RAW
     assert Header.parse(RAW).size == len(RAW)
+
+
+def test_a_block_is_taken_apart_into_fields() -> None:
+    assert split_fields(RAW) == [
+        b"Received: from a\r\n\tby b; Mon\r\n",
+        b"RECEIVED: from c\r\n",
+        b"subject:  Hello\r\n  there \r\n",
+        b"X-Empty:\r\n",
+        b": no name\r\n",
+        b"To: =?utf-8?q?a?= <a@example.org>\r\n",
+    ]
+    assert split_fields(b"") == []
 
 
 def test_values_are_unfolded_and_stripped_and_names_found_in_any_case() -> None:

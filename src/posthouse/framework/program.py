@@ -106,8 +106,8 @@ class _Running(asyncio.SubprocessProtocol):
         """Kill what still runs, and see that no zombie is left."""
         if not self._exited.done():
             self._kill()
-        if self.finished.done() and not self.finished.cancelled():
-            self.finished.exception()  # somebody has seen it
+        if not self.finished.cancel() and not self.finished.cancelled():
+            self.finished.exception()  # another error may have come first
         self._transport.close()
         await asyncio.wait((self._exited,), timeout=REAP_TIMEOUT)
 

@@ -62,6 +62,19 @@ def test_what_is_no_address(text: str, error: str) -> None:
     assert str(caught.value).split("\n")[0] == f"f:7: {error}"
 
 
+@pytest.mark.parametrize("host", ["localhost", "filter.example.org", "1.example.org", "127.0.0.1"])
+def test_what_we_connect_to_may_have_a_name(host: str) -> None:
+    assert parse_address(f"tcp://{host}:25", may_name=True).host == host
+
+
+@pytest.mark.parametrize(
+    "host", ["", "127.0.0", "1.2.3.4.5", "a..b", "::1", "[localhost]", "b\u00fccher.example"]
+)
+def test_what_is_neither_name_nor_address(host: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_address(f"tcp://{host}:25", may_name=True)
+
+
 @pytest.mark.parametrize(
     ("text", "is_tls", "is_local"),
     [

@@ -68,9 +68,10 @@ def _host_and_port(text: str, netloc: str, at: Node | None, *, may_name: bool) -
         raise ConfigError(f"{text}: port is required", at=at)
     if not _PORT.fullmatch(port) or int(port) > PORT_MAX:
         raise ConfigError(f"{text}: invalid port: {port}", at=at)
-    if may_name and host.isascii() and valid_domain(host) and not _LITERAL.match(host):
+    bracketed = netloc.startswith("[")
+    if may_name and not bracketed and host.isascii() and valid_domain(host) and not _LITERAL.match(host):
         return host, int(port)
-    return _literal(text, host, netloc.startswith("["), at), int(port)
+    return _literal(text, host, bracketed, at), int(port)
 
 
 def _literal(text: str, host: str, bracketed: bool, at: Node | None) -> str:
