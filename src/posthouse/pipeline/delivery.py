@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -80,11 +79,7 @@ class PipelineDelivery:
 
     async def _start(self, target: Target | Rules) -> Delivery:
         """Begin the delivery on a target, once per message."""
-        place = (
-            replace(self._pipeline, rules=target, adds_received=False)
-            if isinstance(target, Rules)
-            else target
-        )
+        place = self._pipeline.place(target)
         delivery = await place.start_delivery(self._envelope, self._route.sender)
         if isinstance(delivery, PipelineDelivery):
             if self._depth == NESTED_MAX:

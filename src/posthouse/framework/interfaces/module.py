@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from posthouse.core.events import Recorder
 from posthouse.core.log import Logger
@@ -53,3 +53,15 @@ class Module:
 
 
 ModuleClass = Callable[[Any, Context], Module]
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A module that can answer from what is on the disk without being started: for `posthouse explain`."""
+
+    async def start_reading(self) -> None:
+        """Open what look-ups need, instead of `prepare` and `start`; nothing in the world is changed, and no file is made.
+
+        To be ended by `stop`. Raises FileNotFoundError where nothing is there yet; OSError.
+        """
+        ...

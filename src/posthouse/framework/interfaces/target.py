@@ -52,3 +52,12 @@ class Target(Protocol):
     async def start_delivery(self, envelope: Envelope, reverse_path: str) -> Delivery:
         """Begin. `reverse_path` ("" is `<>`) may differ from the envelope's after modifiers."""
         ...
+
+
+@runtime_checkable
+class ProbedTarget(Target, Protocol):
+    """A target that knows of an address whether it would take it, without a delivery: for `posthouse explain`."""
+
+    async def probe(self, envelope: Envelope, recipient: str) -> None:
+        """Raises what `Delivery.add_recipient` would raise; changes nothing."""
+        ...
