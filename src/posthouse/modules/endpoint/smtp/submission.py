@@ -8,7 +8,7 @@ from posthouse.core.events import MessageLog
 from posthouse.core.world import World
 from posthouse.message.date import format_date, is_rfc5322_date
 from posthouse.message.header import Header
-from posthouse.message.mailboxes import MailboxError, parse_mailbox, parse_mailboxes
+from posthouse.message.originators import MalformedField, parse_originators
 from posthouse.wire.smtp.reply import EnhancedCode, Reply
 
 BAD_MESSAGE: Final[EnhancedCode] = (5, 6, 0)
@@ -37,26 +37,23 @@ def _check_addresses(header: Header) -> None:
     for name in _AUTHORS:  # readers differ about which one of several counts (R-070)
         if header.count(name) > 1:
             raise _refusal(f"Message contains several {name.decode()} header fields")
-    sender = header.get(b"Sender")
-    if sender:
-        try:
-            parse_mailbox(sender)
-        except MailboxError as err:
-            raise _refusal("Invalid address in Sender") from err
+    sender = _addresses(header, b"Sender")
+    if len(sender) > 1:
+        raise _refusal("Invalid address in Sender")
     for name in _LISTS:
-        _mailboxes(header, name)
-    authors = _mailboxes(header, b"From")
+        _addresses(header, name)
+    authors = _addresses(header, b"From")
     if not authors:  # only an empty group
         raise _refusal("Invalid address in From")
     if len(authors) > 1 and not sender:
         raise _refusal("Missing Sender header field")
 
 
-def _mailboxes(header: Header, name: bytes) -> list[bytes]:
-    """The addresses in all fields of this name; fields may be empty. Raises MailError."""
+def _addresses(header: Header, name: bytes) -> list[str]:
+    """The addresses in all fields of this name that are not empty. Raises MailError."""
     try:
-        return [mailbox for value in header.get_all(name) for mailbox in parse_mailboxes(value)]
-    except MailboxError as err:
+        return [one for value in header.get_all(name) if value for one in parse_originators(value)]
+    except MalformedField as err:
         raise _refusal(f"Invalid address in {name.decode()}") from err
 
 
