@@ -26,6 +26,7 @@ from posthouse.wire.imap.header_fields import select_fields
 from posthouse.wire.lines import ProtocolError
 from posthouse.wire.milter.answers import AddField
 from posthouse.wire.milter.client import MilterSession
+from posthouse.wire.proxy.header import V2_MAX, parse_proxy_header
 from posthouse.wire.smtp.config import ServerConfig
 from posthouse.wire.smtp.events import AuthEnded, Closed, Content, Flush, Reset, StartTls
 from posthouse.wire.smtp.events import Event as SmtpEvent
@@ -128,7 +129,8 @@ def fuzz_inflate(data: bytes) -> None:
 
 
 def fuzz_smtp(data: bytes) -> None:
-    config = ServerConfig("mx.example.org", lmtp=len(data) % 5 == 0, starttls=True, mechanisms=("PLAIN",))
+    lmtp, dsn = len(data) % 5 == 0, len(data) % 3 == 0
+    config = ServerConfig("mx.example.org", lmtp=lmtp, starttls=True, mechanisms=("PLAIN",), dsn=dsn)
     for whole, cut in zip_longest(_smtp_events(data, config, len(data) + 1), _smtp_events(data, config, 7)):
         assert whole == cut
 
@@ -182,6 +184,12 @@ def fuzz_milter(data: bytes) -> None:
                 session.end()
 
 
+def fuzz_proxy(data: bytes) -> None:
+    with suppress(ProtocolError):
+        header = parse_proxy_header(data)
+        assert len(data) < V2_MAX if header is None else header.size <= len(data)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "header": fuzz_header,
     "address": fuzz_address,
@@ -197,6 +205,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "inflate": fuzz_inflate,
     "smtp": fuzz_smtp,
     "milter": fuzz_milter,
+    "proxy": fuzz_proxy,
 }
 
 _MESSAGE = (
@@ -249,7 +258,15 @@ SEEDS: dict[str, Sequence[bytes]] = {
         b"\0\0\0\rO\0\0\0\6\0\0\0\x21\0\0\0\0\0\0\0\6hX\0y\0\0\0\0\1p\0\0\0\niX\0\0\0\1X\0\n y\0\0\0\0\1c\0\0\0\1a",
         b"\0\0\0\rO\0\0\0\6\0\0\0\0\0\1\4\0\0\0\0\4qx\0\0\0\0\7y550 x\0\0\0\0\1s",
     ],
+    "proxy": [
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 65535 25\r\nEHLO a\r\n",
+        b"PROXY TCP6 2001:db8::1 ::1 1 2\r\n",
+        b"PROXY UNKNOWN a\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0d" + bytes(13),
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24" + bytes(36),
+    ],
     "smtp": [
+        b"EHLO a\r\nMAIL FROM:<> RET=FULL ENVID=a+2B\r\nRCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a+40b\r\nRSET\r\n",
         b"EHLO a\r\nMAIL FROM:<a@b.c> SIZE=9\r\nRCPT TO:<d@e.f>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\nQUIT\r\n",
         b'LHLO a\r\nMAIL FROM:<"a b"@b.c> AUTH=a+2Bb@c\r\nRCPT TO:<@x:d@e.f>\r\nBDAT 4\r\nA: bBDAT 3 LAST\r\n\r\n\nRSET\r\n',
         b"EHLO a\r\nAUTH PLAIN AGEAYg==\r\nNOOP\r\nVRFY x\r\nEXPN y\r\nSTARTTLS\r\nGET / HTTP/1.1\r\n\r\n",
