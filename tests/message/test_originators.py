@@ -81,7 +81,7 @@ def test_what_the_grammar_allows_is_read(value: str, addresses: list[str]) -> No
         pytest.param(b"ann@.example.org", id="dot before the domain"),
         pytest.param(b"\xff@example.org", id="no UTF-8"),
         pytest.param(b"<ann@example.org\\>", id="backslash"),
-        pytest.param(b"a" * 65 + b"@example.org," * 9000, id="too long"),
+        pytest.param(b"a" * 65 + b"@example.org," * 20_000, id="too long"),
     ],
 )
 def test_what_readers_could_read_differently_is_malformed(value: bytes) -> None:

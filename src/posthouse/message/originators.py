@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from posthouse.message.address import quote_mbox, valid
 from posthouse.message.comment import comment_end
 
-VALUE_MAX = 65_536  # octets of a field's value
+VALUE_MAX = 262_144  # octets of a field's value: some 8,000 addresses
 
 _TOKEN = re.compile(
-    rb'(?P<q>"(?:[^"\\\x00-\x1f\x7f]|\t|\\[^\x00-\x1f\x7f])*+")'
+    rb"[ \t\r\n]*+(?:"
+    rb'(?P<a>[^\x00-\x20()<>\[\]:;@\\,"\x7f]++)'
+    rb"|(?P<special>[<>:;@,])"
+    rb'|(?P<q>"(?:[^"\\\x00-\x1f\x7f]|\t|\\[^\x00-\x1f\x7f])*+")'
     rb"|(?P<l>\[[^\[\]\\\x00-\x20\x7f]*+\])"
-    rb'|(?P<a>[^\x00-\x20()<>\[\]:;@\\,"\x7f]++)'
-    rb"|(?P<s>[<>:;@,])"
+    rb"|(?P<comment>\()"
+    rb"|(?P<end>\Z))"
 )
-_SPACE = re.compile(rb"[ \t\r\n]++")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ENCODED_WORD = re.compile(rb"=\?[^?]*+\?[^?]*+\?")
 
@@ -55,19 +57,18 @@ def _tokens(value: bytes) -> Iterator[tuple[str, bytes]]:
     at = 0
     closed = value + b")"  # so that a comment without end is seen to need it
     while at < len(value):
-        if space := _SPACE.match(value, at):
-            at = space.end()
-        elif value[at : at + 1] == b"(":
-            at = comment_end(closed, at + 1)
+        token = _TOKEN.match(value, at)
+        if token is None:
+            raise MalformedField("an octet that stands for nothing")
+        at, kind = token.end(), token.lastgroup or ""
+        if kind == "comment":
+            at = comment_end(closed, at)
             if at > len(value):
                 raise MalformedField("a comment has no end")
-        elif token := _TOKEN.match(value, at):
-            at = token.end()
-            kind = token.lastgroup
-            assert kind is not None
-            yield token[0].decode() if kind == "s" else kind, token[0]
-        else:
-            raise MalformedField(f"unexpected octet {value[at]:#04x}")
+        elif kind == "special":
+            yield token["special"].decode(), token["special"]
+        elif kind != "end":
+            yield kind, token[kind]
 
 
 def _address(local_part: bytes, domain: bytes) -> str:
