@@ -5,6 +5,7 @@ import pytest
 from posthouse.core.errors import MailError
 from posthouse.framework.config.build import build
 from posthouse.framework.config.globals import read_globals
+from posthouse.framework.config.node import ConfigError
 from posthouse.framework.config.parser import parse
 from posthouse.framework.interfaces.check import AuthResult, Stage, Verdict
 from posthouse.framework.interfaces.message import Envelope
@@ -233,3 +234,15 @@ async def test_a_pipeline_may_be_written_where_it_is_used(fake: FakeWorld) -> No
         await send(pipelines["msgpipeline"], envelope(), "bob@example.org")
     assert refused.value.reply.text == "inner"
     assert pipelines["msgpipeline"].pipeline.hostname == "inner.example.org"
+
+
+@pytest.mark.parametrize("hostname", ["a..b", "two words", ""])
+async def test_the_hostname_of_a_pipeline_is_one(fake: FakeWorld, hostname: str) -> None:
+    text = f'smtp tcp://127.0.0.1:25 {{\ndeliver_to msgpipeline {{\nhostname "{hostname}"\nreject\n}}\n}}'
+    with pytest.raises(ConfigError, match=r"x\.conf:4: hostname .* is not the name of a host"):
+        built(text, fake)
+
+
+async def test_the_hostname_of_a_pipeline_is_written_in_a_labels(fake: FakeWorld) -> None:
+    text = "smtp tcp://127.0.0.1:25 {\ndeliver_to msgpipeline {\nhostname mx.bücher.example\nreject\n}\n}"
+    assert built(text, fake)["msgpipeline"].pipeline.hostname == "mx.xn--bcher-kva.example"

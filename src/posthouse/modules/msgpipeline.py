@@ -18,6 +18,7 @@ from posthouse.framework.config.values import boolean, string
 from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.interfaces.target import Delivery
+from posthouse.message.address import domain_to_ascii, valid_domain
 from posthouse.pipeline.pipeline import Pipeline
 from posthouse.pipeline.rules import RULES, Rules
 
@@ -34,9 +35,11 @@ class MsgPipeline(Module):
         rules: Rules = rest_of_block(RULES, help="the rules by which messages are delivered")
 
     def __init__(self, settings: Settings, context: Context) -> None:
-        self.pipeline = Pipeline(
-            settings.rules, settings.hostname, context.world.clock, adds_received=False, log=context.log
-        )
+        if not valid_domain(settings.hostname):
+            raise ValueError(f"hostname {settings.hostname} is not the name of a host")
+        hostname = domain_to_ascii(settings.hostname)
+        clock = context.world.clock
+        self.pipeline = Pipeline(settings.rules, hostname, clock, adds_received=False, log=context.log)
 
     @property
     def commit_order(self) -> int:
