@@ -1,12 +1,15 @@
 """Where a SQLite database is, as the configuration says it (`dsn`; spec/modules §4)."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
 MEMORY: Final = ":memory:"
+_WAL_VERSION: Final = (
+    2  # at octet 18 of a database that has a write-ahead log (https://www.sqlite.org/fileformat.html §1.3)
+)
 _LOCAL_HOSTS: Final = ("", "localhost")
 
 
@@ -37,6 +40,32 @@ def parse_sqlite_dsn(dsn: str, state: Path) -> SqliteDsn:
     path = Path(os.path.normpath(state / name))
     uri = f"file:{quote(os.fspath(path))}" + (f"?{query}" if query else "")
     return SqliteDsn(uri, path, creates=not {"ro", "rw"} & set(modes))
+
+
+def in_file(path: Path) -> SqliteDsn:
+    """The database in this file."""
+    return SqliteDsn(f"file:{quote(os.fspath(path))}", path)
+
+
+def to_read(dsn: SqliteDsn) -> SqliteDsn:
+    """The same database for one who only reads: nothing is written, and no file is made, whether others have it open or not.
+
+    Raises FileNotFoundError if it is not there; OSError.
+    """
+    if dsn.path is None:
+        return dsn
+    try:
+        with dsn.path.open("rb") as file:
+            has_log = file.read(20)[18:19] == bytes([_WAL_VERSION])
+    except FileNotFoundError as err:
+        raise FileNotFoundError(f"{dsn.path} is not there yet") from err
+    if not has_log:
+        mode = "mode=ro"
+    elif dsn.path.with_name(f"{dsn.path.name}-wal").exists():
+        mode = "mode=ro&readonly_shm=1"
+    else:  # nobody has it open; mode=ro would make the log
+        mode = "immutable=1"
+    return replace(dsn, uri=f"file:{quote(os.fspath(dsn.path))}?{mode}", creates=False)
 
 
 def _uri_path(uri: str) -> str:

@@ -12,7 +12,7 @@ import apsw
 
 from posthouse.db.errors import translated
 from posthouse.db.files import Files
-from posthouse.db.sqlite import connect
+from posthouse.db.sqlite import Schema, connect, connect_to_read
 
 THREADS: Final = 4
 INLINE_ROWS: Final = 256  # rows that may be read by key on the event loop
@@ -47,6 +47,10 @@ class Readers:
             self._inline = connect(self._path, self._files)
         except apsw.Error as err:
             raise translated(err) from err
+
+    def open_to_read(self, schema: Schema) -> None:
+        """Instead of `open`, for `now` alone: see `connect_to_read`, also for what is raised."""
+        self._inline = connect_to_read(self._path, schema)
 
     async def aclose(self) -> None:
         """Wait for what runs in threads, and close all connections."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import apsw
 
+from posthouse.db.dsn import in_file, to_read
 from posthouse.db.errors import DatabaseError, Refused, translated
 from posthouse.db.files import PRIVATE_FOLDER, Files
 from posthouse.db.lock import WriteLock
@@ -53,6 +54,21 @@ def connect(
         "user_version"
     )  # a process that closes the database, or recovers its log, is waited for here
     connection.set_busy_timeout(round(busy_timeout * 1000))
+    return connection
+
+
+def connect_to_read(path: Path, schema: Schema) -> apsw.Connection:
+    """A connection that writes nothing and makes no file, whether others have the database open or not.
+
+    Raises FileNotFoundError if it is not there, Refused for another version; DatabaseError.
+    """
+    uri = to_read(in_file(path)).uri
+    try:
+        connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection.set_busy_timeout(round(BUSY_TIMEOUT * 1000))
+        require_version(connection, path, schema)
+    except apsw.Error as err:
+        raise _failure(path, err) from err
     return connection
 
 

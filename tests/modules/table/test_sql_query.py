@@ -107,3 +107,18 @@ def test_mistakes_are_told(changed: dict[str, str], text: str, tmp_path: Path) -
 def test_what_is_missing_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"missing required directive: {name}"):
         make(tmp_path, {key: value for key, value in READING.items() if key != name})
+
+
+async def test_one_that_only_reads_makes_no_file(tmp_path: Path) -> None:
+    table = make(tmp_path, WRITING)
+    with pytest.raises(FileNotFoundError, match="not there yet"):
+        await table.start_reading()
+    await table.prepare()
+    await table.set("ann", "bob")
+    reading = make(tmp_path, WRITING)
+    await reading.start_reading()
+    assert list(await reading.lookup("ann")) == ["bob"]
+    with pytest.raises(MailError):
+        await reading.set("ann", "carol")
+    await reading.stop()
+    await table.stop()

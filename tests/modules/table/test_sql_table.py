@@ -96,3 +96,18 @@ def test_other_drivers_are_refused(driver: str, text: str) -> None:
     declared = SqlTable.Settings.__dataclass_fields__["driver"].metadata["posthouse"]
     with pytest.raises(ConfigError, match=text):
         declared.kind.parse(Node("driver", (driver,), None, "x.conf", 1), None)
+
+
+async def test_one_that_only_reads_makes_no_file(tmp_path: Path) -> None:
+    table = make(tmp_path)
+    with pytest.raises(FileNotFoundError, match="not there yet"):
+        await table.start_reading()
+    await table.prepare()
+    await table.set("ann", "bcrypt:x")
+    reading = make(tmp_path)
+    await reading.start_reading()
+    assert list(await reading.lookup("ann")) == ["bcrypt:x"]
+    with pytest.raises(MailError):
+        await reading.set("ann", "bcrypt:y")
+    await reading.stop()
+    await table.stop()

@@ -86,6 +86,10 @@ class MailDatabase:
         if self._readers.now(reads.has_removed):  # a crash came between
             await self.purge_removed()
 
+    def start_reading(self) -> None:
+        """Instead of `start`, to find accounts: nothing is written. Raises FileNotFoundError, DatabaseError."""
+        self._readers.open_to_read(MAIL_SCHEMA)
+
     async def stop(self) -> None:
         """Finish what waits and close."""
         await self._writer.stop()

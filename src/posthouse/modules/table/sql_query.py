@@ -5,7 +5,7 @@ of each row is a value, NULL is none. A look-up of more than 5 seconds or 10,000
 
 from collections.abc import Sequence
 
-from posthouse.db.dsn import parse_sqlite_dsn
+from posthouse.db.dsn import parse_sqlite_dsn, to_read
 from posthouse.db.queries import Queries, QueryTable
 from posthouse.framework.config.settings import directive, repeated, settings
 from posthouse.framework.config.values import boolean, string, strings
@@ -33,8 +33,8 @@ class SqlQuery(Module):
     def __init__(self, settings: Settings, context: Context) -> None:
         if not settings.lookup:
             raise ValueError("the query lookup is empty")
-        place = parse_sqlite_dsn(settings.dsn, context.paths.state)
-        queries = Queries(
+        self._place = parse_sqlite_dsn(settings.dsn, context.paths.state)
+        self._queries = Queries(
             init=tuple(query for several in settings.init for query in several),
             named=settings.named_args,
             lookup=settings.lookup,
@@ -43,14 +43,16 @@ class SqlQuery(Module):
             set=settings.set_,
             remove=settings.del_,
         )
-        self._table = QueryTable(place, queries)
-        self._where = place.uri
+        self._table = QueryTable(self._place, self._queries)
         self._settings = settings
         self._module = context.module
 
     async def prepare(self) -> None:
-        with as_start_errors(self._where):
+        with as_start_errors(self._place.uri):
             await self._table.prepare()
+
+    async def start_reading(self) -> None:
+        self._table = QueryTable(to_read(self._place), self._queries)
 
     async def stop(self) -> None:
         await self._table.aclose()

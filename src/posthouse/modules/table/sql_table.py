@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from posthouse.db.dsn import parse_sqlite_dsn
+from posthouse.db.dsn import parse_sqlite_dsn, to_read
 from posthouse.db.keyvalue import Columns, KeyValueTable
 from posthouse.framework.config.settings import directive, settings
 from posthouse.framework.config.values import string
@@ -20,15 +20,17 @@ class SqlTable(Module):
         value_column: str = directive(string, default="value", help="column of the values")
 
     def __init__(self, settings: Settings, context: Context) -> None:
-        place = parse_sqlite_dsn(settings.dsn, context.paths.state)
-        columns = Columns(settings.table_name, settings.key_column, settings.value_column)
-        self._table = KeyValueTable(place, columns)
-        self._where = place.uri
+        self._place = parse_sqlite_dsn(settings.dsn, context.paths.state)
+        self._columns = Columns(settings.table_name, settings.key_column, settings.value_column)
+        self._table = KeyValueTable(self._place, self._columns)
         self._module = context.module
 
     async def prepare(self) -> None:
-        with as_start_errors(self._where):
+        with as_start_errors(self._place.uri):
             await self._table.prepare()
+
+    async def start_reading(self) -> None:
+        self._table = KeyValueTable(to_read(self._place), self._columns)
 
     async def stop(self) -> None:
         await self._table.aclose()

@@ -177,6 +177,10 @@ class ImapSql(Module):
         self._watchers.open()
         self._upkeep.start()
 
+    async def start_reading(self) -> None:
+        with _told_to_operators():
+            self._db.start_reading()
+
     async def stop(self) -> None:
         self._watchers.close()
         await self._upkeep.stop()
@@ -246,6 +250,9 @@ class ImapSql(Module):
             junk=self._settings.junk_mailbox,
         )
 
+    async def probe(self, envelope: Envelope, recipient: str) -> None:
+        await self._recipients.find(recipient)
+
     # Table
 
     async def lookup(self, key: str) -> Sequence[str]:
@@ -303,6 +310,8 @@ def _dsn(settings: ImapSql.Settings) -> str:
 def _told_to_operators() -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as err:
+        raise FileNotFoundError(f"imapsql: {err}") from err
     except (DatabaseError, OSError) as err:
         raise OSError(f"imapsql: {err}") from err
 
