@@ -369,7 +369,8 @@ def test_R_131_parts_lie_in_the_part_that_they_are_inside_of_and_apart_from_each
         begin, child = part.body, at + 1
         while child <= at + part.inside:
             assert begin <= parts[child].header
-            assert parts[child].end <= part.end
+            # A header at the very end keeps its line end, which belongs to the delimiter of a multipart around both.
+            assert message[part.end : parts[child].end] in (b"", b"\n", b"\r\n")
             begin, child = parts[child].end, child + 1 + parts[child].inside
         assert child == at + part.inside + 1
 
