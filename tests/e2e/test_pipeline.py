@@ -75,6 +75,7 @@ msgpipeline round {
 }
 
 smtp tcp://127.0.0.1:$(smtp_port) {
+    bare_postmaster yes
     modify &aliases
     source_in &banned {
         reject 550 5.7.1 "You are banned"
@@ -218,6 +219,11 @@ def test_a_table_chooses_the_destination(server: Server) -> None:
 def test_the_bare_postmaster_is_routed(server: Server) -> None:
     send(server, "master", "x@example.net", "root@example.test")
     assert len(found(server, "ann", "master")) == 1
+
+
+def test_R_069_postmaster_needs_no_domain(server: Server) -> None:
+    send(server, "domainless", "x@example.net", "Postmaster")
+    assert len(found(server, "ann", "domainless")) == 1
 
 
 def test_a_destination_without_a_word_discards(server: Server) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthouse.wire.smtp.path import PathError, parse_path, parse_reverse_path
+from posthouse.wire.smtp.path import PathError, parse_forward_path, parse_path, parse_reverse_path
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,16 @@ def test_any_text_is_a_path_or_refused(text: str) -> None:
 def test_a_long_path_is_read_in_linear_time(text: str) -> None:
     with pytest.raises(PathError):
         parse_path(text)
+
+
+@pytest.mark.parametrize("text", ["<postmaster>", "<Postmaster> NOTIFY=NEVER", "<POSTMASTER>"])
+def test_R_069_the_bare_postmaster_is_a_recipient_where_that_is_wanted(text: str) -> None:
+    assert parse_forward_path(text, bare_postmaster=True) == ("postmaster", text[12:])
+    with pytest.raises(PathError):
+        parse_forward_path(text, bare_postmaster=False)
+
+
+@pytest.mark.parametrize("text", ["postmaster", "<postmaster", "<abuse>", "<postmasters>", "< postmaster>"])
+def test_nobody_else_comes_without_a_domain(text: str) -> None:
+    with pytest.raises(PathError):
+        parse_forward_path(text, bare_postmaster=True)

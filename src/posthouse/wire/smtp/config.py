@@ -16,6 +16,7 @@ class ServerConfig:
     mechanisms: tuple[str, ...] = ()  # of SASL
     insecure_auth: bool = False  # AUTH without TLS
     dsn: bool = False  # RFC 3461
+    bare_postmaster: bool = False  # RCPT TO:<Postmaster> is a recipient (RFC 5321 §4.5.1)
     mends_newlines: bool = False  # bare CR and LF in a message become CRLF, else it is refused
 
     def greeting(self) -> bytes:

@@ -12,6 +12,7 @@ _PATH = re.compile(
     r"@(?P<domain>[^ \t>]++)"
 )
 _ESCAPE = re.compile(r"\\(.)")
+_POSTMASTER = "<postmaster>"
 
 
 class PathError(ProtocolError):
@@ -33,6 +34,13 @@ def parse_path(text: str) -> tuple[str, str]:
         end += 1
     local = match["local"] or _ESCAPE.sub(r"\1", match["quoted"])
     return f"{local}@{match['domain']}", text[end:]
+
+
+def parse_forward_path(text: str, *, bare_postmaster: bool) -> tuple[str, str]:
+    """Like `parse_path`; `<Postmaster>` in any case gives "postmaster", if that is wanted. Raises PathError."""
+    if bare_postmaster and text[: len(_POSTMASTER)].lower() == _POSTMASTER:
+        return "postmaster", text[len(_POSTMASTER) :]
+    return parse_path(text)
 
 
 def parse_reverse_path(text: str) -> tuple[str, str]:

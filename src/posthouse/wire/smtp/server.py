@@ -45,7 +45,7 @@ from posthouse.wire.smtp.events import (
 )
 from posthouse.wire.smtp.order import OUT_OF_TURN, TRANSACTION, State
 from posthouse.wire.smtp.parameters import CommandError, parse_mail_options, parse_rcpt_options
-from posthouse.wire.smtp.path import PathError, parse_path, parse_reverse_path
+from posthouse.wire.smtp.path import PathError, parse_forward_path, parse_reverse_path
 from posthouse.wire.smtp.reply import Reply
 
 REPLIES_MAX: Final = 16_384  # octets of replies that gather before they must be sent
@@ -299,7 +299,8 @@ class ServerSession:
         if argument[:3].upper() != "TO:":
             return self._say(replies.BAD_RCPT)
         try:
-            recipient, rest = parse_path(argument[3:].strip(" \t"))
+            path = argument[3:].strip(" \t")
+            recipient, rest = parse_forward_path(path, bare_postmaster=self._config.bare_postmaster)
         except PathError:
             return self._say(replies.BAD_RCPT)
         options = parse_rcpt_options(rest, dsn=self._config.dsn)

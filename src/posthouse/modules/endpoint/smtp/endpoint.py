@@ -1,6 +1,6 @@
 """The endpoints themselves: what is configured, where they listen, how they stop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -8,7 +8,7 @@ from posthouse.framework.config.address import parse_address
 from posthouse.framework.config.node import ConfigError
 from posthouse.framework.config.proxy import check_proxies
 from posthouse.framework.interfaces.check import EarlyCheck
-from posthouse.framework.interfaces.endpoint import Address
+from posthouse.framework.interfaces.endpoint import Address, Client
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
@@ -16,6 +16,7 @@ from posthouse.framework.spool import Spool
 from posthouse.message.address import domain_to_ascii, valid_domain
 from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
+from posthouse.modules.endpoint.smtp.rehearsal import rehearse
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.modules.endpoint.smtp.service import Service, message_ids
 from posthouse.modules.endpoint.smtp.session import Session
@@ -91,6 +92,11 @@ class SmtpEndpoint(Module):
                 session.end()
             await self._server.wait(COMMIT_MAX)
         await self._server.cancel()
+
+    async def rehearse(
+        self, client: Client, rehearsed: Callable[[Target], Target], heard: Callable[[str, str], None]
+    ) -> None:
+        await rehearse(self._service, client, rehearsed, heard)
 
     async def _listen(self, address: Address) -> None:
         tls = self._settings.tls
@@ -200,5 +206,6 @@ def server_config(
         mechanisms=mechanisms,
         insecure_auth=settings.insecure_auth or settings.tls is None,
         dsn=settings.dsn,
+        bare_postmaster=settings.bare_postmaster,
         mends_newlines=settings.bare_newline == "normalize",
     )

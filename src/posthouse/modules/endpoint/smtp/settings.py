@@ -135,6 +135,11 @@ class SmtpSettings:
     max_logged_rcpt_errors: int = directive(
         integer, default=5, help="refused recipients of a session that are logged"
     )
+    bare_postmaster: bool = directive(
+        boolean,
+        default=False,
+        help="take `RCPT TO:<Postmaster>`, as RFC 5321 wants; rules call it `postmaster`",
+    )
     bare_newline: str = directive(
         enum("reject", "normalize"), default="reject", help="what is done with CR and LF that are no CRLF"
     )
