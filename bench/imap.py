@@ -10,19 +10,18 @@ The machine's speed drifts: read the ratios, which compare runs that were made o
 import argparse
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.imap_beside import beside
 from bench.imap_client import Client, Refused
 from bench.imap_rows import FIRST_SELECT, ROWS, Row
 from bench.imap_subjects import MAILBOX, Subject, filled, ourselves, peer
-from bench.machine import allow_many_files, memory, processes
+from bench.machine import allow_many_files, memory, peak_memory, processes
 
 UNLIKE = 0.25  # answers of two servers whose sizes differ by more are not the same work
-BESIDE = 3.0  # seconds for which one client fetches while another asks
 LEFT_OVER = 200  # open files that are not connections
 NOOPS = 200  # while there are idle connections
 
@@ -45,10 +44,16 @@ def main() -> None:
     with ExitStack() as stack:
         subjects = _subjects(args, stack)
         if args.port is not None:
-            rows = [row for row in rows if not row.name.startswith("APPEND")]
+            rows = [row for row in rows if not row.adds]
         if rows:
             warm(rows, subjects, args.rounds)
             beside(subjects)
+            for subject in subjects:
+                now, peak = memory(subject.pid()), peak_memory(subject.pid())
+                print(
+                    f"memory {subject.name:>11} {now:8.1f} MiB (PSS), at most {peak:.1f} MiB (RSS)",
+                    flush=True,
+                )
         if args.cold:
             cold([FIRST_SELECT, *rows], subjects)
         if args.idle:
@@ -107,33 +112,6 @@ def _print_row(
         if abs(octets[0] - octets[1]) > UNLIKE * max(octets):
             line += f"   (octets: {octets[0]} and {octets[1]})"
     print(line, flush=True)
-
-
-def beside(subjects: Sequence[Subject]) -> None:
-    """How long a NOOP waits while another client fetches all envelopes, again and again."""
-    for subject in subjects:
-        with subject.selected() as reader, subject.selected() as other:
-            until = time.perf_counter() + BESIDE
-            thread = threading.Thread(target=_fetch_until, args=(reader, until))
-            thread.start()
-            waits = []
-            while time.perf_counter() < until:
-                began = time.perf_counter()
-                other.command("NOOP")
-                waits.append(time.perf_counter() - began)
-                time.sleep(0.002)
-            thread.join()
-        waits.sort()
-        print(
-            f"NOOP beside FETCH ENVELOPE {subject.name:>11}   p50 {waits[len(waits) // 2] * 1000:7.2f} ms"
-            f"   p99 {waits[len(waits) * 99 // 100] * 1000:7.2f} ms   longest {waits[-1] * 1000:7.2f} ms",
-            flush=True,
-        )
-
-
-def _fetch_until(client: Client, until: float) -> None:
-    while time.perf_counter() < until:
-        client.command("FETCH 1:* (ENVELOPE INTERNALDATE RFC822.SIZE)")
 
 
 def idle(subjects: Sequence[Subject], count: int) -> None:

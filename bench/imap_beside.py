@@ -14,7 +14,7 @@ from bench.imap_subjects import Subject
 FETCH = "FETCH 1:* (ENVELOPE INTERNALDATE RFC822.SIZE)"
 SECONDS = 3.0  # that NOOPs are sent for, where no mail comes in
 BETWEEN = 0.002  # seconds between two NOOPs
-MAIL = ["--sessions", "10", "--messages", "8000"]
+MAIL = ["--sessions", "10", "--messages", "5000"]
 
 
 def beside(subjects: Sequence[Subject]) -> None:
