@@ -1,11 +1,14 @@
 """`make bench`: how fast this server takes mail, as a table; with `--peer`, in turn with a Postfix of its own.
 
-    python -m bench [--rounds 3] [--messages 3000] [--peer] [--row NAME ...]
+    python -m bench [--rounds 3] [--messages 3000] [--peer] [--row NAME ...] [--routed]
+
+`--routed`: mail goes through nested pipelines, tables and modifiers on its way to the mailboxes.
 
 The machine's speed drifts: read the ratios, which compare runs that were made one after the other.
 """
 
 import argparse
+import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +28,50 @@ USERS = 10
 CONFIGURATION = SMALL.replace("example.test", DOMAIN) + (
     "smtp tls://127.0.0.1:$(smtps_port) {\n    deliver_to &local_mailboxes\n}\n"
 )
+ROUTED = """
+table.static staff {{
+    entry "info@{domain}" "user1@{domain}"
+    entry "sales@{domain}" "user2@{domain}"
+}}
+
+msgpipeline inner {{
+    modify {{
+        replace_rcpt &staff
+        replace_rcpt regexp "(.+)\\+(.+)@(.+)" "$1@$3"
+    }}
+    destination_in &staff {{
+        reject 550 5.1.1 "Not here"
+    }}
+    destination {domain} {{
+        deliver_to &local_mailboxes
+    }}
+    default_destination {{
+        reject 550 5.1.1 "User doesn't exist"
+    }}
+}}
+
+msgpipeline outer {{
+    source_in &staff {{
+        reject
+    }}
+    source banned.example {{
+        reject
+    }}
+    default_source {{
+        reroute {{
+            deliver_to &inner
+        }}
+    }}
+}}
+"""
+
+
+def routed(configuration: str) -> str:
+    """The same server, with two named pipelines and a `reroute` between its endpoints and its mailboxes."""
+    blocks = ROUTED.format(domain=DOMAIN)
+    head, *endpoints = re.split(r"(?m)^(?=smtp )", configuration)
+    endpoints = [text.replace("deliver_to &local_mailboxes", "deliver_to &outer", 1) for text in endpoints]
+    return head + blocks + "".join(endpoints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +105,9 @@ class Subject:
 
 
 @contextmanager
-def ourselves(base: Path) -> Iterator[Subject]:
+def ourselves(base: Path, configuration: str = CONFIGURATION) -> Iterator[Subject]:
     """A server of this version that logs to a file, as one in production does."""
-    server = Server(base, CONFIGURATION)
+    server = Server(base, configuration)
     for number in range(USERS):
         assert server.command("imap-acct", "create", f"user{number}@{DOMAIN}").returncode == 0
     log = base / "mail.log"
@@ -106,12 +153,16 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=3000)
     parser.add_argument("--peer", action="store_true", help="compare with Postfix (needs root)")
     parser.add_argument("--row", action="append", default=[], help="only rows whose name begins so")
+    parser.add_argument(
+        "--routed", action="store_true", help="through nested pipelines, tables and modifiers"
+    )
     args = parser.parse_args()
     rows = [row for row in ROWS if not args.row or row.name.startswith(tuple(args.row))]
     with tempfile.TemporaryDirectory(prefix="posthouse-bench-") as base:
         Path(base).chmod(0o755)
         (Path(base) / "ours").mkdir()
-        with ourselves(Path(base) / "ours") as ours:
+        configuration = routed(CONFIGURATION) if args.routed else CONFIGURATION
+        with ourselves(Path(base) / "ours", configuration) as ours:
             other = peer(Path(base) / "postfix") if args.peer else nullcontext()
             with other as theirs:
                 table(rows, [s for s in (ours, theirs) if s is not None], args.rounds, args.messages)
