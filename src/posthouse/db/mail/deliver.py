@@ -110,7 +110,7 @@ def _placed(blob: Blob, refs: int) -> tuple[Any, ...]:
 def _junk_mailbox(work: Work, account: int, unit: Deliver) -> str:
     """The name of the mailbox for junk, which is made if there is none."""
     row = work.execute(
-        "SELECT name FROM mailbox WHERE account = ?1 AND (special_use = ?2 OR name = ?3)"
+        "SELECT name FROM mailbox WHERE account = ?1 AND NOT removed AND (special_use = ?2 OR name = ?3)"
         " ORDER BY special_use <> ?2, id LIMIT 1",
         (account, JUNK, unit.junk),
     ).fetchall()
