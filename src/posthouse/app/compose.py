@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from posthouse.app.bus import WorkerBus
 from posthouse.app.options import Options
 from posthouse.core.events import NoRecorder
 from posthouse.core.log import Logger, Sink
-from posthouse.core.world import Bus, Listeners, Paths, World
+from posthouse.core.world import Bus, Listeners, Paths, Resolver, World
 from posthouse.framework.config.build import build
 from posthouse.framework.config.globals import Globals, read_globals
 from posthouse.framework.config.load import Source, read_source
@@ -114,16 +114,24 @@ def read(options: Options) -> Source:
 
 
 def configure(
-    source: Source, options: Options, sink: Sink, bus: Bus, listeners: Listeners, *, is_server: bool = True
+    source: Source,
+    options: Options,
+    sink: Sink,
+    bus: Bus,
+    listeners: Listeners,
+    *,
+    is_server: bool = True,
+    asks: Callable[[Resolver], Resolver] = lambda resolver: resolver,
 ) -> Configured:
     """Build the modules of a configuration; changes nothing in the world. Raises ConfigError: all mistakes.
 
     is_server: False for the command line, which may work on blocks that no endpoint uses.
+    asks: what modules ask for DNS, given the resolver.
     """
     globals_ = read_globals(source.nodes(), Paths(options.state, options.runtime, options.libexec))
     clock, random, hooks, recorder = SystemClock(), SystemRandom(), Hooks(), NoRecorder()
     resolver = StubResolver(clock, random, override=options.dns_override)
-    world = World(clock, resolver, bus, listeners, random)
+    world = World(clock, asks(resolver), bus, listeners, random)
 
     def make_context(module: str, instance: str, node: Node, debug: bool) -> Context:
         log = Logger(sink, module.rpartition(".")[2], debug=debug or options.debug)

@@ -17,6 +17,7 @@ from posthouse.cli import (
     check,
     completion,
     creds,
+    explain,
     hash,  # noqa: A004 - named as the command is
     imap_acct,
     imap_mboxes,
@@ -100,6 +101,7 @@ def _root(program: str, *, debug_build: bool) -> Group:
         commands=[
             run.run,
             verify_config.verify_config,
+            explain.explain,
             version.version,
             hash.hash,
             creds.creds,

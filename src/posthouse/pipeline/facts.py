@@ -4,10 +4,15 @@ import msgspec
 
 
 class Named(msgspec.Struct, frozen=True):
-    """A module or a pipeline: what it is called, and FILE:LINE of its block ("" where it has none of its own)."""
+    """A module or a pipeline.
+
+    name: as the configuration has it (`storage.imapsql local_mailboxes`). where: FILE:LINE of its block; "" if it has none
+    of its own. instance: the block's name alone, "" without one.
+    """
 
     name: str
     where: str = ""
+    instance: str = ""
 
 
 class Missed(msgspec.Struct, frozen=True):

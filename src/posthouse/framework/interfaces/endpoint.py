@@ -1,8 +1,11 @@
 """Endpoints: what listens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from posthouse.core.world import IpAddress
+from posthouse.framework.interfaces.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,32 @@ class Endpoint(Protocol):
     """
 
     addresses: Sequence[Address]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as it would be, and what it would say (`posthouse explain`)."""
+
+    ip: IpAddress | None  # None: it comes by a Unix socket
+    hello: str
+    sender: str  # "" is `<>`
+    recipients: Sequence[str]
+    user: str = ""  # who has logged in; "" is nobody
+    is_tls: bool = False
+    is_utf8: bool = False  # it asks for SMTPUTF8
+    message: bytes | None = None  # with CRLF; None: it leaves before DATA
+
+
+@runtime_checkable
+class RehearsingEndpoint(Endpoint, Protocol):
+    """An endpoint that can tell what a client would be told, without a connection."""
+
+    async def rehearse(
+        self, client: Client, rehearsed: Callable[[Target], Target], heard: Callable[[str, str], None]
+    ) -> None:
+        """Play the client. Where the endpoint's target would get the message, `rehearsed` of it gets it.
+
+        heard: told each command and its reply, whole, the last line without CRLF; passwords are not in it.
+        Counters, limits, logs and files stay as they are. Raises ValueError for a user where nobody can log in.
+        """
+        ...
