@@ -3,8 +3,12 @@
 import asyncio
 import imaplib
 import json
+import os
+import select
 import smtplib
+import socket
 import ssl
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -177,7 +181,7 @@ def test_users_send_only_from_addresses_that_are_theirs(tmp_path: Path) -> None:
         assert (line["check"], line["username"]) == ("authorize_sender", "ann@example.test")
         assert mail("ann@example.test", "From: bob@example.test") == own
         assert mail("ann@example.test", "From: bob@example.test", "Sender: ann@example.test") == "OK"
-        broken = mail("ann@example.test", "From: =?utf-8?q?bob?=@example.test")
+        broken = mail("ann@example.test", "From: ann@example.test", "Resent-From: x")
         assert broken == "554 5.6.0 Broken header"
         assert len(stored(server)) == 3
 
@@ -224,6 +228,7 @@ case "$1" in
     odd*) exit 9;;
     ignored*) exit 3;;
     crash@*) kill -9 $$;;
+    wait@*) echo $$ > $0.pid; exec sleep 1000;;
 esac
 """
 
@@ -232,11 +237,14 @@ def test_a_program_judges_messages(tmp_path: Path) -> None:
     script = tmp_path / "filter"
     script.write_text(SCRIPT)
     script.chmod(0o755)
+    os.mkfifo(script.with_suffix(".pid"))
+    pipe = os.open(script.with_suffix(".pid"), os.O_RDWR)  # so that nobody waits for the other end
     server = Server(tmp_path, f"$(script) = {script}\n{COMMAND}")
     make_user(server)
     refused = "550 5.7.1 Message rejected for due to a local policy"
     failed = "450 4.0.0 Internal server error"
-    with server, smtplib.SMTP("127.0.0.1", server.ports["smtp"]) as client:
+    with server:
+        client = smtplib.SMTP("127.0.0.1", server.ports["smtp"])
 
         def mail(sender: str, recipient: str = "ann@example.test") -> str:
             return reply_to(lambda: client.sendmail(sender, recipient, MESSAGE * 2000))
@@ -254,6 +262,16 @@ def test_a_program_judges_messages(tmp_path: Path) -> None:
         assert b"\r\nX-One: ann@example.test\r\nX-Two: folded\r\n  line\r\n" in message
         assert message.index(b"X-One: ") < message.index(b"Received: ") < message.index(b"From: ")
         assert len(stored(server, "Junk")) == 1
+        client.docmd("MAIL", "FROM:<a@rcpt.test>")
+        client.send("RCPT TO:<wait@example.test>\r\n")
+        assert select.select([pipe], [], [], 20)[0], "the program says nothing"
+        process = os.pidfd_open(int(os.read(pipe, 100)))
+        assert client.sock is not None
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
+        client.close()
+        assert select.select([process], [], [], 20)[0], "the program still runs"
+        os.close(process)
+    os.close(pipe)
 
 
 # --- milter

@@ -51,23 +51,10 @@ async def run_program(call: Call, given: AsyncIterator[bytes] | None = None) -> 
     """
     if any("\0" in word for word in call.words):  # uvloop would cut it off there
         raise ProgramError("cannot be started: NUL in an argument")
-    loop = asyncio.get_running_loop()
-    running = _Running(loop, call.output_max)
-    try:
-        await loop.subprocess_exec(
-            lambda: running,
-            *(word.encode("utf-8", "surrogateescape") for word in call.words),
-            stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(call.environment),
-            cwd=call.directory,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as err:
-        raise ProgramError(f"cannot be started: {err}") from err
+    running = _Running(asyncio.get_running_loop(), call.output_max)
     try:
         async with asyncio.timeout(call.timeout):
+            await running.start(call, has_input=given is not None)
             if given is not None:
                 await running.feed(given)
             return await running.finished
@@ -90,10 +77,38 @@ class _Running(asyncio.SubprocessProtocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._is_reading = True  # it has not closed its standard input
-        self._transport: asyncio.SubprocessTransport
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    async def start(self, call: Call, *, has_input: bool) -> None:
+        """Start the program. Raises ProgramError.
+
+        A cancellation waits until it runs: event loops would kill what they are starting, but not its children.
+        """
+        starting = asyncio.ensure_future(
+            asyncio.get_running_loop().subprocess_exec(
+                lambda: self,
+                *(word.encode("utf-8", "surrogateescape") for word in call.words),
+                stdin=asyncio.subprocess.PIPE if has_input else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=dict(call.environment),
+                cwd=call.directory,
+                start_new_session=True,
+            )
+        )
+        try:
+            await asyncio.shield(starting)
+        except (OSError, ValueError) as err:
+            raise ProgramError(f"cannot be started: {err}") from err
+        except asyncio.CancelledError:
+            await asyncio.wait((starting,))
+            if not starting.cancelled():
+                starting.exception()  # whether it was started matters no more
+            raise
 
     async def feed(self, given: AsyncIterator[bytes]) -> None:
         """Write to its standard input as fast as it reads, then close that."""
+        assert self._transport is not None
         pipe = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(_STDIN))
         async for octets in given:
             if not self._is_reading or pipe.is_closing():  # EPIPE is no mistake
@@ -104,6 +119,8 @@ class _Running(asyncio.SubprocessProtocol):
 
     async def end(self) -> None:
         """Kill what still runs, and see that no zombie is left."""
+        if self._transport is None:
+            return
         if not self._exited.done():
             self._kill()
         if not self.finished.cancel() and not self.finished.cancelled():
@@ -112,6 +129,7 @@ class _Running(asyncio.SubprocessProtocol):
         await asyncio.wait((self._exited,), timeout=REAP_TIMEOUT)
 
     def _kill(self) -> None:
+        assert self._transport is not None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._transport.get_pid(), signal.SIGKILL)
 
@@ -151,6 +169,7 @@ class _Running(asyncio.SubprocessProtocol):
     def _finish(self) -> None:
         if self._open or not self._exited.done() or self.finished.done():
             return
+        assert self._transport is not None
         status = self._transport.get_returncode()
         assert status is not None
         self.finished.set_result(Finished(status, bytes(self._output), bytes(self._errors)))

@@ -1,6 +1,8 @@
 """check.command: what a program is told, and what becomes of what it says."""
 
 import asyncio
+import os
+import select
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,15 +215,16 @@ async def test_a_program_that_is_gone_is_a_transient_failure(
 async def test_the_program_is_killed_when_its_message_ends(
     fake: FakeWorld, configured: Configure, envelope_of: MakeEnvelope
 ) -> None:
-    program(fake, "echo $$ > pid.new; mv pid.new pid; sleep 1000")
+    os.mkfifo(fake.paths.state / "pid")
+    pipe = os.open(fake.paths.state / "pid", os.O_RDWR)  # so that nobody waits for the other end
+    program(fake, "echo $$ > pid; sleep 1000")
     looking = asyncio.create_task(look(configured("command filter"), envelope_of()))
-    async with asyncio.timeout(20):
-        while not (fake.paths.state / "pid").exists():
-            await asyncio.sleep(0.01)
+    assert (await asyncio.to_thread(select.select, [pipe], [], [], 20))[0], "the program says nothing"
+    pid = os.read(pipe, 100).decode().strip()
+    os.close(pipe)
     looking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await looking
-    pid = (fake.paths.state / "pid").read_text().strip()
     assert not Path(f"/proc/{pid}").exists()
 
 

@@ -299,10 +299,13 @@ NONSENSE = [
         pytest.param({step: Trouble.END}, "closed the connection", id=f"dies at {step.decode()}")
         for step in (b"C", b"H", b"M", b"R", b"T", b"L", b"N", b"B", b"E")
     ],
+    *[
+        pytest.param({step: answer(b"?")}, "unknown answer b'?'", id=f"nonsense at {step.decode()}")
+        for step in (b"C", b"H", b"M", b"R", b"T", b"L", b"N", b"B", b"E")
+    ],
     pytest.param({b"M": b"\0\0\0\0"}, "a packet of 0 octets", id="empty packet"),
     pytest.param({b"M": b"\xff\xff\xff\xffc"}, "a packet of 4294967295 octets", id="4 GB"),
     pytest.param({b"M": b"\0\x10\0\1c"}, "a packet of 1048577 octets", id="too long"),
-    pytest.param({b"M": answer(b"?")}, "unknown answer b'?'", id="unknown answer"),
     pytest.param({b"M": answer(b"s")}, "only a body can be skipped", id="skip"),
     pytest.param({b"M": answer(b"f")}, "the filter gives up", id="no connection"),
     pytest.param({b"M": answer(b"4")}, "the filter gives up", id="shutdown"),
