@@ -15,6 +15,7 @@ TLS_SHUTDOWN_TIMEOUT = 5.0  # seconds for the peer to answer our close_notify
 RECORD: Final = (
     16_384  # octets that a record has at most (RFC 8446 §5.1), and that are read or written at a time
 )
+ANSWERS_MAX: Final = RECORD  # octets that TLS itself answers after the handshake: 600 changes of keys
 
 
 class _State(Enum):
@@ -31,6 +32,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     """
 
     __slots__ = (
+        "_answered",
         "_below",
         "_inbound",
         "_inside",
@@ -58,6 +60,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._inbound, self._outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._inbound, self._outbound, server_side=True)
         self._state = _State.HANDSHAKE
+        self._answered = 0
         self._timer: asyncio.TimerHandle | None = None
         self._below: asyncio.Transport
 
@@ -159,6 +162,16 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._end()
         except ssl.SSLError as err:
             self._break_off(err)
+        if self._outbound.pending:
+            self._answer()
+
+    def _answer(self) -> None:
+        """Send what TLS has to say. Behind the handshake only changes of keys are answered: who wants no end of them is left."""
+        if self._state is not _State.HANDSHAKE:
+            self._answered += self._outbound.pending
+            if self._answered > ANSWERS_MAX:
+                self.abort()
+                return
         self._flush()
 
     def _take(self) -> None:
