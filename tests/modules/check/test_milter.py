@@ -285,7 +285,7 @@ async def test_R_190_other_changes_are_logged_and_not_made(
 
 
 NONSENSE = [
-    pytest.param({b"O": Trouble.END}, "wants other changes", id="ends at negotiation"),
+    pytest.param({b"O": Trouble.END}, "breaks off at once", id="ends at negotiation"),
     pytest.param({b"O": CONTINUE}, "options are expected first", id="no options"),
     pytest.param({b"O": answer(b"O", b"\0\0")}, "options are too short", id="short options"),
     pytest.param({b"O": answer(b"O", struct.pack("!III", 7, 0, 0))}, "version 7", id="newer version"),

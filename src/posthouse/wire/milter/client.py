@@ -1,10 +1,12 @@
 """The engine of the MTA's side: steps of a message in, packets out; packets in, answers out.
 
-session.hello(b"client.example.org")
-send(session.data_to_send())
-while session.is_waiting:
-    while (answer := session.next_answer()) is None:
-        session.feed(receive())
+    session.hello(b"client.example.org", {})
+    send(session.data_to_send())
+    while session.is_waiting:
+        while (answer := session.next_answer()) is None:
+            session.feed(receive())
+
+The next step may be begun when this is over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,13 +50,14 @@ _NEGOTIATION: Final = _Step(b"O", _NEVER, _NEVER)
 
 
 class MilterSession:
-    """One connection to a filter, for one message. A step that is not awaited for has no answer: it goes on at once."""
+    """One connection to a filter, for one message."""
 
     def __init__(self) -> None:
         """The first step, negotiation, is under way."""
         self.options = OFFERED
         self._buffer = PacketBuffer()
         self._out: list[bytes] = []
+        self._queued = 0  # octets in `_out`
         self._waiting: _Step | None = None  # the step whose answer is to come
         self._skips_body = False
         self._send(_NEGOTIATION, OFFERED.to_bytes())
@@ -67,7 +70,7 @@ class MilterSession:
     @property
     def is_due(self) -> bool:
         """It is time to send: somebody waits for an answer, or there is much to say."""
-        return self.is_waiting or sum(map(len, self._out)) > DATA_MAX
+        return self.is_waiting or self._queued > DATA_MAX
 
     def feed(self, octets: bytes) -> None:
         self._buffer.feed(octets)
@@ -75,6 +78,7 @@ class MilterSession:
     def data_to_send(self) -> bytes:
         data = b"".join(self._out)
         self._out.clear()
+        self._queued = 0
         return data
 
     def next_answer(self) -> Answer | None:
@@ -166,7 +170,7 @@ class MilterSession:
     def quit(self) -> None:
         """The last word, at any time."""
         self._waiting = None
-        self._out.append(packed(b"Q"))
+        self._put(b"Q", b"")
 
     def _step(self, step: _Step, data: bytes = b"", macros: Macros | None = None) -> None:
         assert not self.is_waiting, "a step before the answer to the last one"
@@ -174,10 +178,15 @@ class MilterSession:
             return
         if macros:
             values = [text.encode("utf-8", "replace") for item in macros.items() for text in item]
-            self._out.append(packed(b"D", step.letter + strings(*values)))
+            self._put(b"D", step.letter + strings(*values))
         self._send(step, data)
 
     def _send(self, step: _Step, data: bytes) -> None:
-        self._out.append(packed(step.letter, data))
+        self._put(step.letter, data)
         if not self.options.steps & step.silent:
             self._waiting = step
+
+    def _put(self, letter: bytes, data: bytes) -> None:
+        packet = packed(letter, data)
+        self._out.append(packet)
+        self._queued += len(packet)

@@ -85,7 +85,7 @@ class Conversation:
             stream.abort()
             if isinstance(err.__cause__, ConnectionLost):  # libmilter says no more
                 raise FilterFailed(
-                    "the filter wants other changes than new header fields and quarantine"
+                    "the filter breaks off at once: it may want other changes than new header fields and quarantine"
                 ) from err
             raise
         except BaseException:
