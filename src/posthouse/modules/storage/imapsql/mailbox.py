@@ -79,7 +79,7 @@ class OpenMailbox:
             if row.modseq <= since and self._keywords is not None:  # after most commands
                 return Changes(row.modseq, row.uidnext, [], [], [], self._keywords)
             found = await self._db.difference(self.id, since)
-        self._keywords = found.keywords
+        self._keywords, self._modseq = found.keywords, found.modseq
         return Changes(*found)
 
     async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
