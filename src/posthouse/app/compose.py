@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from posthouse.app.bus import WorkerBus
 from posthouse.app.options import Options
 from posthouse.core.events import NoRecorder
 from posthouse.core.log import Logger, Sink
@@ -139,11 +138,6 @@ def configure(
 
     built = build(globals_, CATALOGUE, make_context, is_server=is_server)
     return Configured(globals_, built.registry, built.scope, built.endpoints, hooks, resolver)
-
-
-def load(options: Options) -> Configured:
-    """Read and configure everything, as `verify-config` does. Raises ConfigError."""
-    return configure(read(options), options, to_stderr, WorkerBus(), NoListeners())
 
 
 def to_stderr(line: bytes, debug: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from posthouse.app import messages
 from posthouse.app.bus import WorkerBus
 from posthouse.app.compose import Configured, configure, read
+from posthouse.app.expectations import check_expectations
 from posthouse.app.messages import Begin, Failed, Granted, Publish, Ready, Rotate, Stop, Wanted
 from posthouse.core.directories import DirectoryError
 from posthouse.core.log import Logger
@@ -76,6 +77,8 @@ class Worker:
             log.info("loading configuration...")
         source = source or read(begin.options)
         configured = configure(source, begin.options, sink, self._bus, listeners)
+        if begin.is_first:
+            await check_expectations(source, begin.options, configured.globals.expectations)
         log.debug_enabled |= configured.globals.debug
         sys.unraisablehook = lambda failed: _log_unraisable(log, failed)
         await self._take_sockets(configured, source, listeners)

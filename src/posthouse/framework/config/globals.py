@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from posthouse.core.world import Paths
 from posthouse.framework import normalize
+from posthouse.framework.config.expect import Expectation, expect
 from posthouse.framework.config.kinds import table
 from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
@@ -17,6 +18,7 @@ from posthouse.framework.config.settings import (
     declarations,
     directive,
     parse_with_defaults,
+    repeated,
     rest,
     settings,
 )
@@ -81,6 +83,9 @@ class GlobalDirectives:
     storage_perdomain: bool = directive(boolean, default=False, help=_NO_EFFECT)
     auth_perdomain: bool = directive(boolean, default=False, help=_NO_EFFECT)
     auth_domains: tuple[str, ...] = directive(strings, default=(), help=_NO_EFFECT)
+    expect: tuple[Expectation, ...] = repeated(
+        expect, help="what becomes of a message; looked at before every start"
+    )
     others: tuple[Node, ...] = rest(help="the blocks")
 
 
@@ -123,6 +128,11 @@ class Globals:
     def log(self) -> tuple[str, ...]:
         """Log targets; none when the configuration does not say."""
         return self.directives.log
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Tests that the configuration has for itself."""
+        return self.directives.expect
 
     @property
     def debug(self) -> bool:

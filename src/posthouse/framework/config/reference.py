@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
+from posthouse.framework.config.expect import ExpectBlock, expect
 from posthouse.framework.config.globals import GlobalDirectives, GlobalModules
 from posthouse.framework.config.proxy import ProxyBlock, proxy_protocol
 from posthouse.framework.config.settings import (
@@ -29,6 +30,7 @@ _PAGES: Final[Sequence[tuple[Kind[Any], str]]] = (
     (server_tls, "global/tls.md"),
     (tls_client, "global/tls_client.md"),
     (proxy_protocol, "endpoint/proxy_protocol.md"),
+    (expect, "global/expect.md"),
 )
 
 
@@ -39,6 +41,7 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
         "global/types.md": _document(["# Types of values", _TYPES]),
         "global/tls.md": _page("tls", _TLS, TlsBlock),
         "global/tls_client.md": _page("tls_client", _TLS_CLIENT, TlsClient),
+        "global/expect.md": _page("expect", _EXPECT, ExpectBlock),
         "endpoint/proxy_protocol.md": _page("proxy_protocol", _PROXY_PROTOCOL, ProxyBlock),
     }
     found |= {f"endpoint/{name}.md": _module_page([name], path) for name, path in catalogue.endpoints.items()}
@@ -79,6 +82,12 @@ _PROXY_PROTOCOL: Final = """A directive of endpoints whose connections come thro
 missing. What it says of the client holds in checks, limits, Received and logs. The header of a peer that is not listed is taken off, ignored and
 logged; a malformed one ends the connection. The TLS of a `tls://` address lies below the header, that of `tls` in the block behind it; there can be
 only one of them."""
+_EXPECT: Final = """A test inside of the configuration, at top level: a message, and what becomes of it.
+
+`posthouse verify-config` looks at all of them, and so does every start: the server does not start while one of them does not hold. They
+are planned as real messages are, and nothing is delivered. Tables are asked; one whose database is not there yet is empty. Whether
+accounts exist is not asked. Checks that need DNS pass, unless the block has all answers that they ask for; those that need another server or
+a program pass."""
 _GLOBAL: Final = """What may stand at the top level of a configuration beside blocks. A block inherits a directive of its own that it does not
 have, where its page says so."""
 
