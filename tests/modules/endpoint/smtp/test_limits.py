@@ -11,7 +11,10 @@ import pytest
 
 from posthouse.core.errors import MailError
 from posthouse.core.world import IpAddress
-from posthouse.framework.interfaces.message import Connection
+from posthouse.framework.buffer import Body
+from posthouse.framework.interfaces.message import Connection, Envelope
+from posthouse.framework.interfaces.target import Delivery
+from posthouse.message.header import Header
 from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.testing.smtp import Talk, serving_smtp
 from posthouse.testing.target import KeptTarget
@@ -171,6 +174,50 @@ async def test_a_second_mail_takes_its_slot_before_the_first_gives_its_own_back(
             assert slots.events == ["take", "take", "release"]
             assert (await talk.say("RCPT TO:<bob@example.org>")).startswith("250 ")
         assert slots.events == ["take", "take", "release", "release"]
+
+
+class Lingering:
+    """Deliveries whose abort, once begun, does not end by itself."""
+
+    def __init__(self) -> None:
+        self.aborting: list[str] = []
+
+    async def start_delivery(self, _: Envelope, reverse_path: str) -> Delivery:
+        return _Lingering(self.aborting, reverse_path)
+
+
+class _Lingering:
+    def __init__(self, aborting: list[str], reverse_path: str) -> None:
+        self._aborting = aborting
+        self._reverse_path = reverse_path
+
+    async def add_recipient(self, recipient: str) -> None:
+        pass
+
+    async def body(self, header: Header, body: Body) -> None:
+        pass
+
+    async def commit(self) -> None:
+        pass
+
+    async def abort(self) -> None:
+        self._aborting.append(self._reverse_path)
+        if len(self._aborting) == 1:
+            await asyncio.Event().wait()
+
+
+async def test_who_leaves_between_two_mails_leaves_nothing_of_either(tmp_path: Path) -> None:
+    slots, target = Slots(2), Lingering()
+    with FakeWorld(tmp_path) as fake:
+        async with serving_smtp(fake, "defer_sender_reject no", target=target, limits=slots) as served:
+            async with served.talk() as talk:
+                await talk.say(*BEGIN[:2])
+                talk.send(b"MAIL FROM:<eve@example.net>\r\n")
+                await until(lambda: bool(target.aborting))
+                reset(talk)
+            await until(lambda: served.endpoint.session_count == 0)
+    assert slots.events == ["take", "take", "release", "release"]
+    assert target.aborting == ["ann@example.net", "eve@example.net"]
 
 
 async def test_a_client_of_a_unix_socket_counts_as_localhost(tmp_path: Path) -> None:

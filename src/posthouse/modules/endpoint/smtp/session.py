@@ -245,8 +245,9 @@ class Session:
         if refusal is not None:  # an earlier transaction stays as it is
             self._engine.refuse(refusal)
             return
-        await self._drop_transaction()
-        self._transaction = transaction
+        earlier, self._transaction = self._transaction, transaction
+        if earlier is not None:
+            await earlier.abort()
         self._engine.accept()
 
     async def _rcpt(self, event: Rcpt) -> None:
