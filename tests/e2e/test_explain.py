@@ -1,6 +1,7 @@
 """`posthouse explain` on a real configuration, and whether mail really goes the way that it told."""
 
 import json
+import re
 import smtplib
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,18 @@ def test_a_server_that_never_ran_has_no_databases_and_gets_none(server: Server, 
     assert "-> no answer: " in text
     assert "lists.db is not there yet" in text
     assert [path.name for path in tmp_path.iterdir()] == ["posthouse.conf"]
+
+
+def test_databases_that_cannot_be_read_cannot_tell(server: Server) -> None:
+    server.state.mkdir()
+    (server.state / "imapsql.db").write_bytes(b"nonsense" * 1000)
+    (server.state / "lists.db").write_bytes(b"nonsense" * 1000)
+    status, text = told(server, *BOB, "-to", "ann@example.test")
+    assert status == 1
+    assert re.search(r"Note: .*imapsql\.db is damaged", text)
+    assert re.search(r"table\.sql_table lists .*-> no answer: ", text)
+    assert "451 4.3.0 Internal server error" in text
+    assert len(list(server.state.iterdir())) == 2
 
 
 def test_the_data_says_the_same(server: Server) -> None:

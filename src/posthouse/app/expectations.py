@@ -203,12 +203,13 @@ def _differences(expectation: Expectation, outcome: Outcome) -> Iterator[ConfigE
 
 def _claims(block: ExpectBlock, outcome: Outcome) -> Iterator[tuple[Node, str, bool]]:
     """What the block says: where, in its words, and whether it holds."""
+    reached = outcome.deliveries
     for place in block.delivered_to:
-        is_there = any(_fits(place, reached) for reached in outcome.deliveries)
+        is_there = any(_fits(place, one) for one in reached)
         yield place.node, _words(place.node), is_there and not outcome.refusals
-    if block.delivered_to:
-        is_all = all(any(_fits(place, one) for place in block.delivered_to) for one in outcome.deliveries)
-        yield block.delivered_to[0].node, "no other place", is_all
+    if all(any(_fits(place, one) for one in reached) for place in block.delivered_to):
+        for place in block.delivered_to[:1]:
+            yield place.node, "no other place", all(_is_said(one, block) for one in reached)
     if block.refused is not None:
         replies = [step.replies[0] for step in outcome.refusals]
         is_so = all(_is_so(block.refused, reply) for reply in replies)
@@ -231,6 +232,10 @@ def _words(node: Node) -> str:
 def _fits(place: Place, reached: Reached) -> bool:
     names = (reached.target.instance, reached.target.name, reached.target.name.removeprefix("target."))
     return place.target in names and (not place.address or equal(place.address, reached.recipient))
+
+
+def _is_said(reached: Reached, block: ExpectBlock) -> bool:
+    return any(_fits(place, reached) for place in block.delivered_to)
 
 
 def _is_so(refusal: Refusal, reply: Told) -> bool:

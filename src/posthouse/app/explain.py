@@ -50,7 +50,7 @@ class BadQuestion(Exception):
 
 
 async def explain(options: Options, question: Question) -> Explanation:
-    """Raises ConfigError, NoSuchEndpoint, BadQuestion; OSError for a database that cannot be read."""
+    """Raises ConfigError, NoSuchEndpoint, BadQuestion."""
     story = Story()
     configured = configure(
         read(options),

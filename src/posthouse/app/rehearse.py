@@ -179,9 +179,9 @@ async def reading(
             stack.push_async_callback(module.stop)
             try:
                 await (module.start_reading() if isinstance(module, Readable) else module.start())
-            except FileNotFoundError as err:
+            except OSError as err:
                 notes.append(f"{context.where}: {_named(context).name}: {err}")
-                _silence(module, err, is_empty=missing_is_empty)
+                _silence(module, err, is_empty=missing_is_empty and isinstance(err, FileNotFoundError))
             if isinstance(module, Table):
                 _tell(module, _named(context), hear)
         yield notes
@@ -208,7 +208,7 @@ def _tell(table: Table, name: Named, hear: Callable[[Fact], None]) -> None:
 
 
 def _silence(module: Module, why: Exception, *, is_empty: bool) -> None:
-    """Let a module without its database say so, instead of making one."""
+    """Let a module whose database cannot be read say so, instead of making one."""
 
     async def lookup(key: str) -> Sequence[str]:
         if is_empty:

@@ -101,7 +101,7 @@ def _explained(options: Options, question: "Question") -> "Explanation":
 
     try:
         return asyncio.run(explain(options, question))
-    except (ConfigError, NoSuchEndpoint, BadQuestion, OSError) as err:
+    except (ConfigError, NoSuchEndpoint, BadQuestion) as err:
         raise Failure(str(err), 2) from err
 
 

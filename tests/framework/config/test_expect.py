@@ -24,12 +24,15 @@ def read(text: str) -> tuple[tuple[Expectation, ...], str]:
 
 def test_a_block_is_read() -> None:
     (found,), errors = read(
-        'from <>; to <a@b.c>; to d@e.f; ip 2001:db8::1; dns MX Example.net "10 mx.b.c" "20 mx2.b.c"; accepted no'
+        'from <>; to <a@b.c>; to d@e.f; ip 2001:db8::1; dns MX Example.net "10 mx.b.c" "20 mx2.b.c"; accepted no; dns ptr 2001:DB8:0::1 b.c'
     )
     assert errors == ""
     assert (found.title, found.node.where) == ('expect "it works"', "x.conf:1")
     assert (found.block.from_, found.block.to, str(found.block.ip)) == ("", ("a@b.c", "d@e.f"), "2001:db8::1")
-    assert found.records == {("mx", "example.net"): ("10 mx.b.c", "20 mx2.b.c")}
+    assert found.records == {
+        ("mx", "example.net"): ("10 mx.b.c", "20 mx2.b.c"),
+        ("ptr", "2001:db8::1"): ("b.c",),
+    }
     assert found.block.accepted is not None
     assert not found.block.accepted.value
 

@@ -108,7 +108,9 @@ class RecordsKind:
         if kind == "mx" and not all(re.fullmatch(r"\d{1,5} \S+", value, re.ASCII) for value in values):
             raise ConfigError('expected exchanges with their preferences, as "10 mx.example.net"', at=node)
         try:
-            for value in {"a": values, "ptr": (name,)}.get(kind, ()):
+            if kind == "ptr":
+                name = str(ip_address(name))
+            for value in values if kind == "a" else ():
                 ip_address(value)
         except ValueError as err:
             raise ConfigError(str(err), at=node) from err

@@ -5,7 +5,7 @@ The session is the real one. Its client is played, and what it would count, log,
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import repeat
@@ -14,6 +14,7 @@ from typing import Final
 
 from posthouse.core.events import NoRecorder
 from posthouse.core.log import Logger
+from posthouse.core.world import IpAddress
 from posthouse.framework import normalize
 from posthouse.framework.interfaces.check import EarlyCheck
 from posthouse.framework.interfaces.endpoint import Client
@@ -95,6 +96,25 @@ class _Anybody:
         return None
 
 
+class _Nobody:
+    """A resolver that knows nothing: a check that needs the client's name asks its own, so that one sees who asks."""
+
+    async def addresses(self, name: str) -> Sequence[IpAddress]:
+        return ()
+
+    async def mx(self, name: str) -> Sequence[tuple[int, str]]:
+        return ()
+
+    async def txt(self, name: str) -> Sequence[bytes]:
+        return ()
+
+    async def names(self, address: IpAddress) -> Sequence[str]:
+        return ()
+
+    async def cname(self, name: str) -> str | None:
+        return None
+
+
 def _aside(service: Service, target: Target) -> Service:
     """The same service, but of what it does nothing remains."""
     log = Logger(lambda line, debug: None)
@@ -111,6 +131,7 @@ def _aside(service: Service, target: Target) -> Service:
         ids=repeat(MESSAGE_ID),
         log=log,
         recorder=NoRecorder(),
+        world=replace(service.world, resolver=_Nobody()),
         mirrors_traffic=False,
     )
 
