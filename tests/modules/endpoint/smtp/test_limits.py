@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -176,20 +177,22 @@ async def test_a_second_mail_takes_its_slot_before_the_first_gives_its_own_back(
         assert slots.events == ["take", "take", "release", "release"]
 
 
-class Lingering:
-    """Deliveries whose abort, once begun, does not end by itself."""
+@dataclass
+class Failing:
+    """Its first abort fails, once `may_fail` is set."""
 
-    def __init__(self) -> None:
-        self.aborting: list[str] = []
+    commit_order: int = 2
+    may_fail: asyncio.Event = field(default_factory=asyncio.Event)
+    aborted: list[str] = field(default_factory=list)
 
     async def start_delivery(self, _: Envelope, reverse_path: str) -> Delivery:
-        return _Lingering(self.aborting, reverse_path)
+        return _Failing(self, reverse_path)
 
 
-class _Lingering:
-    def __init__(self, aborting: list[str], reverse_path: str) -> None:
-        self._aborting = aborting
-        self._reverse_path = reverse_path
+@dataclass
+class _Failing:
+    target: Failing
+    reverse_path: str
 
     async def add_recipient(self, recipient: str) -> None:
         pass
@@ -201,23 +204,32 @@ class _Lingering:
         pass
 
     async def abort(self) -> None:
-        self._aborting.append(self._reverse_path)
-        if len(self._aborting) == 1:
-            await asyncio.Event().wait()
+        self.target.aborted.append(self.reverse_path)
+        if len(self.target.aborted) == 1:
+            await self.target.may_fail.wait()
+            raise OSError("no abort today")
 
 
-async def test_who_leaves_between_two_mails_leaves_nothing_of_either(tmp_path: Path) -> None:
-    slots, target = Slots(2), Lingering()
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_second_mail_that_cannot_end_the_first_leaves_nothing_of_either(
+    tmp_path: Path, *, leaves: bool
+) -> None:
+    slots, target = Slots(2), Failing()
     with FakeWorld(tmp_path) as fake:
-        async with serving_smtp(fake, "defer_sender_reject no", target=target, limits=slots) as served:
-            async with served.talk() as talk:
-                await talk.say(*BEGIN[:2])
-                talk.send(b"MAIL FROM:<eve@example.net>\r\n")
-                await until(lambda: bool(target.aborting))
+        async with (
+            serving_smtp(fake, "defer_sender_reject no", target=target, limits=slots) as served,
+            served.talk() as talk,
+        ):
+            await talk.say(*BEGIN[:2])
+            talk.send(b"MAIL FROM:<eve@example.net>\r\n")
+            await until(lambda: bool(target.aborted))
+            if leaves:
                 reset(talk)
+                await asyncio.sleep(0)
+            target.may_fail.set()
             await until(lambda: served.endpoint.session_count == 0)
     assert slots.events == ["take", "take", "release", "release"]
-    assert target.aborting == ["ann@example.net", "eve@example.net"]
+    assert target.aborted == ["ann@example.net", "eve@example.net"]
 
 
 async def test_a_client_of_a_unix_socket_counts_as_localhost(tmp_path: Path) -> None:

@@ -245,9 +245,12 @@ class Session:
         if refusal is not None:  # an earlier transaction stays as it is
             self._engine.refuse(refusal)
             return
-        earlier, self._transaction = self._transaction, transaction
-        if earlier is not None:
-            await earlier.abort()
+        try:
+            await self._drop_transaction()
+        except BaseException:
+            await transaction.abort()
+            raise
+        self._transaction = transaction
         self._engine.accept()
 
     async def _rcpt(self, event: Rcpt) -> None:
