@@ -117,20 +117,17 @@ class RecordsKind:
         return Records(kind, name, values)
 
 
+def _one_line(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("control characters cannot be in addresses and names")
+    return text
+
+
 def _address(text: str) -> str:
-    text = text[1:-1] if text.startswith("<") and text.endswith(">") else text
-    if _CONTROL.search(text):
-        raise ValueError("control characters cannot be in addresses")
-    return text
+    return _one_line(text[1:-1] if text.startswith("<") and text.endswith(">") else text)
 
 
-def _word(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("control characters cannot be in names")
-    return text
-
-
-_name: Final = Single("string", _word)
+_name: Final = Single("string", _one_line)
 
 
 @settings
