@@ -23,6 +23,7 @@ class Server:
         self._log = log
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     @property
     def session_count(self) -> int:
@@ -46,6 +47,9 @@ class Server:
         tls_behind = proxies.tls if proxies else None
 
         def made(stream: Stream) -> None:
+            if self._is_closed:  # a handshake took so long
+                stream.abort()
+                return
             task = loop.create_task(self._run(handler, stream, tls_behind))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -58,7 +62,8 @@ class Server:
         self._servers.append(await create(factory, sock=listener, backlog=BACKLOG))
 
     def close_listeners(self) -> None:
-        """Accept no more; sessions go on."""
+        """Accept no more, nor begin a session; those that have begun go on."""
+        self._is_closed = True
         for server in self._servers:
             server.close()
         self._servers.clear()
