@@ -1,7 +1,6 @@
 """Bodies of messages: in memory while small, in a spool file when large."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -54,14 +53,3 @@ class FileBody:
         with self.path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 yield chunk
-
-
-async def read_chunks(body: Body) -> AsyncIterator[bytes]:
-    """The body from its beginning; a spooled one is read in threads. Raises OSError."""
-    chunks = body.chunks()
-    if body.path is None:
-        for chunk in chunks:
-            yield chunk
-    else:
-        while chunk := await asyncio.to_thread(next, chunks, b""):
-            yield chunk

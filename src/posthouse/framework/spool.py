@@ -5,7 +5,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -129,3 +129,14 @@ async def _in_thread(function: Callable[[], None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([work])
         raise
+
+
+async def read_chunks(body: Body) -> AsyncIterator[bytes]:
+    """The body from its beginning; a spooled one is read in threads. Raises OSError."""
+    chunks = body.chunks()
+    if body.path is None:
+        for chunk in chunks:
+            yield chunk
+    else:
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            yield chunk

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from posthouse.framework.buffer import FileBody, read_chunks
+from posthouse.framework.buffer import FileBody
 from posthouse.framework.program import ERRORS_MAX, Call, Finished, ProgramError, run_program
+from posthouse.framework.spool import read_chunks
 
 
 def call(script: str, *words: str, timeout: float = 30, output_max: int = 1000) -> Call:

@@ -17,7 +17,7 @@ from typing import Final
 
 from posthouse.core.errors import MailError
 from posthouse.framework.actions import QUARANTINE, REJECT, Action, parse_action
-from posthouse.framework.buffer import Body, read_chunks
+from posthouse.framework.buffer import Body
 from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import arguments, directive, repeated, settings
@@ -26,6 +26,7 @@ from posthouse.framework.interfaces.check import PASS, CheckState, Stage, Verdic
 from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.program import Call, Finished, ProgramError, run_program
+from posthouse.framework.spool import read_chunks
 from posthouse.message.header import Header, HeaderError, find_body, split_fields
 from posthouse.wire.smtp.reply import Reply
 

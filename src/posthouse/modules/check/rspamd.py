@@ -17,6 +17,7 @@ from posthouse.framework.config.values import duration, string
 from posthouse.framework.interfaces.check import PASS, CheckState, Stage, Verdict
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.module import Context, Module
+from posthouse.framework.spool import read_chunks
 from posthouse.message.header import Header
 from posthouse.net.http import HttpClient, HttpError
 from posthouse.wire.smtp.reply import Reply
@@ -177,6 +178,5 @@ def _request(settings: Rspamd.Settings, envelope: Envelope, name: str) -> Iterat
 async def _streamed(head: bytes, body: Body) -> AsyncIterator[bytes]:
     """A spooled message, read from its file in threads."""
     yield head
-    chunks = body.chunks()
-    while chunk := await asyncio.to_thread(next, chunks, b""):
+    async for chunk in read_chunks(body):
         yield chunk

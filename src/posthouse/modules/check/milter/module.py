@@ -6,13 +6,14 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from posthouse.core.errors import MailError
-from posthouse.framework.buffer import Body, read_chunks
+from posthouse.framework.buffer import Body
 from posthouse.framework.config.address import parse_address
 from posthouse.framework.config.settings import arguments, directive, settings
 from posthouse.framework.config.values import boolean, string
 from posthouse.framework.interfaces.check import PASS, CheckState, Stage, Verdict
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.module import Context, Module
+from posthouse.framework.spool import read_chunks
 from posthouse.message.address import AddressError, select_idna
 from posthouse.message.header import Header, split_fields
 from posthouse.modules.check.milter.conversation import Changes, Conversation, FilterFailed, Outcome, portions
