@@ -102,8 +102,8 @@ class _Running(asyncio.SubprocessProtocol):
             raise ProgramError(f"cannot be started: {err}") from err
         except asyncio.CancelledError:
             await asyncio.wait((starting,))
-            if not starting.cancelled():
-                starting.exception()  # whether it was started matters no more
+            if not starting.cancelled() and starting.exception() is None:
+                self._transport, _ = starting.result()  # uvloop has not always told us by now
             raise
 
     async def feed(self, given: AsyncIterator[bytes]) -> None:
