@@ -61,6 +61,12 @@ def test_large_rows_are_not_kept() -> None:
     assert len(rows.read) == 3
 
 
+def test_large_rows_are_not_read_ahead_again_and_again() -> None:
+    ahead, rows = RowsAhead(), Rows(range(1, 201), b"x" * (ROW_MAX + 1))
+    assert ask(ahead, rows, range(1, 201)) == list(range(1, 201))
+    assert sum(map(len, rows.read)) <= 2 * 200 + AHEAD
+
+
 def test_rows_of_few_readers_are_kept() -> None:
     ahead, rows = RowsAhead(), Rows(range(1, 10))
     for reader in range(READERS + 1):

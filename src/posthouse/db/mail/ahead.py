@@ -13,13 +13,17 @@ Read = Callable[[Sequence[int]], list[Any]]  # rows of these UIDs, each begins w
 
 
 class _Window:
-    """modseq: of the mailbox when its rows were as they are here. last: the UID that was asked for last."""
+    """modseq: of the mailbox when its rows were as they are here. last: the UID that was asked for last.
 
-    __slots__ = ("last", "modseq", "rows")
+    single_below: rows up to there are read one by one: some of them are too large to be kept.
+    """
+
+    __slots__ = ("last", "modseq", "rows", "single_below")
 
     def __init__(self, modseq: int, last: int) -> None:
         self.modseq = modseq
         self.last = last
+        self.single_below = 0
         self.rows: dict[int, Any] = {}
 
 
@@ -48,10 +52,12 @@ class RowsAhead:
         row = window.rows.pop(uid, None)
         if row is not None:
             return [row]
-        if not is_next:
+        if not is_next or uid < window.single_below:
             return read((uid,))
         found = read(range(uid, uid + AHEAD))
         window.rows = {row[0]: row for row in found if row[0] != uid and _octets(row) <= ROW_MAX}
+        if len(window.rows) < len(found) - 1:
+            window.single_below = uid + AHEAD
         self._windows.move_to_end(reader)
         return found[:1] if found and found[0][0] == uid else []
 
