@@ -69,6 +69,11 @@ smtp tcp://127.0.0.1:$(told_port) {
             api_path https://localhost:$(service)/rspamd/
             tls_client {
                 root_ca $(authority)
+                cert $(certificate)
+                key $(certificate)
+                protocols tls1.2
+                ciphers ECDHE-ECDSA-WITH-AES256-GCM-SHA384
+                curves p256
             }
             settings_id strict
             tag outside
@@ -90,6 +95,20 @@ smtp tcp://127.0.0.1:$(stern_port) {
             rewrite_subj_action reject 552 5.7.4 "Not such a subject"
             soft_reject_action ignore
             reject_action quarantine
+        }
+    }
+    deliver_to &local_mailboxes
+}
+
+smtp tcp://127.0.0.1:$(curved_port) {
+    check {
+        rspamd https://localhost:$(service) {
+            tls_client {
+                root_ca $(authority)
+                protocols tls1.2
+                curves p384
+            }
+            io_error_action reject
         }
     }
     deliver_to &local_mailboxes
@@ -124,9 +143,13 @@ class Service:
     """Answers with the action that the subject names; knows what it was asked."""
 
     requests: list[web.Request] = field(default_factory=list)
+    ciphers: list[str] = field(default_factory=list)
+    clients: list[object] = field(default_factory=list)  # their certificates
 
     async def handle(self, request: web.Request) -> web.Response:
         self.requests.append(request)
+        self.ciphers.append(request.get_extra_info("cipher")[0])
+        self.clients.append(request.get_extra_info("peercert"))
         action = (await request.text()).partition("Subject: ")[2].partition("\r\n")[0]
         if action == "nonsense":
             return web.Response(text="no JSON")
@@ -138,6 +161,8 @@ async def serving(service: Service, authority: trustme.CA) -> AsyncIterator[int]
     """Over TLS; the port."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
     app = web.Application()
     app.router.add_post("/{path:.*}", service.handle)
     runner = web.AppRunner(app)
@@ -158,13 +183,19 @@ def send(server: Server, port: str, subject: str) -> str:
 async def test_rspamd_is_asked_and_obeyed_as_configured(tmp_path: Path) -> None:
     authority, service = trustme.CA(), Service()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("mx.example.test").private_key_and_cert_chain_pem.write_to_path(tmp_path / "own.pem")
     async with serving(service, authority) as port:
-        macros = f"$(service) = {port}\n$(authority) = {tmp_path / 'ca.pem'}\n"
+        macros = (
+            f"$(service) = {port}\n$(authority) = {tmp_path}/ca.pem\n$(certificate) = {tmp_path}/own.pem\n"
+        )
         server = Server(tmp_path, macros + RSPAMD)
         make_user(server)
         with server:
             await asyncio.to_thread(ask_rspamd, server)
     (told, *_) = service.requests
+    assert service.ciphers[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
+    assert "mx.example.test" in str(service.clients[0])
+    assert not any(service.clients[1:])
     assert told.path == "/rspamd/checkv2"
     expected = {
         "Settings-ID": "strict",
@@ -183,6 +214,7 @@ def ask_rspamd(server: Server) -> None:
     refused = "451 4.7.0 Internal error during policy check"
     assert send(server, "unverified", "no action") == refused
     failed = fields_of(server, "certificate")
+    assert send(server, "curved", "no action") == refused  # the service's certificate is of another curve
     assert (failed["check"], failed["smtp_code"]) == ("rspamd", 451)
     assert "Subject: no action" in stored(server, "INBOX")
     for mailbox in ("INBOX", "Suspect"):

@@ -100,6 +100,14 @@ def offers_groups(count: int) -> bool:
     return count <= 1 or hasattr(ssl.SSLContext, "set_groups")
 
 
+def set_groups(context: ssl.SSLContext, groups: Sequence[str]) -> None:
+    """Set the curves for the key exchange, best first; none leaves the library's choice. See `offers_groups`."""
+    if len(groups) == 1:
+        context.set_ecdh_curve(groups[0])
+    elif groups:
+        context.set_groups(":".join(groups))  # type: ignore[attr-defined]  # Python 3.15, see offers_groups
+
+
 def _loaded(options: TlsOptions, pairs: Sequence[KeyPair]) -> ssl.SSLContext:
     context = _plain_context(options)
     for pair in reversed(pairs):  # of two with the same kind of key the last one loaded stays
@@ -120,10 +128,7 @@ def _plain_context(options: TlsOptions) -> ssl.SSLContext:
         context.minimum_version = options.minimum
     if options.ciphers or is_old:  # OpenSSL has no ciphers for old versions above level 0
         context.set_ciphers(":".join(options.ciphers or ("DEFAULT",)) + ":@SECLEVEL=0" * is_old)
-    if len(options.groups) == 1:
-        context.set_ecdh_curve(options.groups[0])
-    elif options.groups:
-        context.set_groups(":".join(options.groups))  # type: ignore[attr-defined]  # Python 3.15, see offers_groups
+    set_groups(context, options.groups)
     return context
 
 

@@ -12,7 +12,7 @@ from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import directive, parse_settings, settings
 from posthouse.framework.config.values import Block, Several, enums, string, strings, without_block
 from posthouse.framework.interfaces.tls import Certificate, RenewingLoader, ServerTls, TlsLoader
-from posthouse.net.tls import TlsOptions, follow, offers_cipher, offers_groups, server_context
+from posthouse.net.tls import TlsOptions, follow, offers_cipher, offers_groups, server_context, set_groups
 
 VERSIONS: Final = {
     "tls1.0": ssl.TLSVersion.TLSv1,
@@ -199,6 +199,9 @@ def client_context(client: TlsClient | None) -> ssl.SSLContext:
     ]
     if offered:
         context.set_ciphers(":".join(offered))
+    groups = [GROUPS[name] for name in client.curves]
+    if offers_groups(len(groups)):
+        set_groups(context, groups)
     return context
 
 
