@@ -46,10 +46,12 @@ def names(settings: type[Any]) -> Iterator[str]:
 
 
 def texts() -> Iterator[str]:
-    """What is written as text in the tests with the real server: no comments, no names of Python's."""
+    """What is written as text in the tests with the real server: no docstrings, no names of Python's."""
     for path in (*TESTS.glob("e2e/*.py"), *TESTS.glob("interop/*.py"), Path(server.__file__)):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        tree = ast.parse(path.read_bytes())
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 yield node.value
 
 

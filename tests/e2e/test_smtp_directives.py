@@ -385,7 +385,8 @@ def test_transactions_have_their_time_when_the_server_stops(tmp_path: Path) -> N
         patient = Client(server, "lmtp_patient")
         for client in (hasty, patient):
             client.begin()
-        stopper = threading.Thread(target=server.stop)
+        statuses: list[int] = []
+        stopper = threading.Thread(target=lambda: statuses.append(server.stop()))
         stopper.start()
         assert hasty.getreply() == (421, stopping)  # in the middle of its transaction
         assert hasty.is_closed()
@@ -393,5 +394,6 @@ def test_transactions_have_their_time_when_the_server_stops(tmp_path: Path) -> N
         assert patient.getreply() == (421, stopping)
         patient.close()
         stopper.join()
+    assert statuses == [0]
     assert sum("accepted\t" in line for line in server.lines) == 1
     assert sum("aborted\t" in line for line in server.lines) == 1
