@@ -345,10 +345,12 @@ class FakeMailbox:
             raise BrokenMessage
         return FakeContent(message)
 
-    async def whole_rows(self, uids: Sequence[int]) -> Sequence[tuple[MessageRow, "FakeLocated"]]:
+    async def whole_rows(
+        self, uids: Sequence[int]
+    ) -> tuple[Sequence[tuple[MessageRow, "FakeLocated"]], Sequence[int]]:
         box = await self._called("whole_rows")
         found = [box.messages[uid] for uid in uids if uid in box.messages]
-        return [(_row(message), FakeLocated(message)) for message in found]
+        return [(_row(message), FakeLocated(message)) for message in found], ()
 
     async def columns(
         self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]

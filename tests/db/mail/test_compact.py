@@ -237,7 +237,7 @@ async def change_much(store: "Store", seed: int, stored: dict[int, str], removed
     for n in range(60):
         tag = f"{seed}.{n}"
         (uid,) = await store.deliver(tag)
-        email = store.db.rows(store.inbox, (uid,))[0][-1]
+        email = store.db.rows(store.inbox, (uid,)).rows[0][-1]
         stored[email] = tag
         own.append((uid, email))
         if chance.random() < 0.8:

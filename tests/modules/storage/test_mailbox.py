@@ -137,6 +137,24 @@ async def test_rows_come_in_chunks_and_leave_out_what_is_not_there(account: Acco
     assert [row.uid for row in await rows(inbox, range(2, 301, 3))] == list(range(2, 301, 3))
 
 
+async def test_R_138_rows_are_bounded_by_their_octets(account: Account, inbox: Mailbox) -> None:
+    """Whoever can send mail could fill memory, and hold the event loop, with few messages of many parts."""
+    part = b"--b\r\nContent-Type: text/plain; name=" + b"n" * 200 + b"\r\n\r\n\r\n"
+    head = b"Subject: many parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    for _ in range(12):
+        await account.append("INBOX", MemoryBody(head + part * 900 + b"--b--\r\n"), 0, (), None)
+    await fill(account, 3)
+    chunks = [chunk async for chunk in inbox.rows(range(1, 16))]
+    sizes = [sum(len(row.structure) for row in chunk) for chunk in chunks]
+    assert [row.uid for chunk in chunks for row in chunk] == list(range(1, 16))
+    assert len(chunks) > 1
+    assert max(sizes) < 1_048_576 + 500_000
+    found, left = await inbox.whole_rows([1, *range(3, 16)])
+    again, rest = await inbox.whole_rows(left)
+    assert [row.uid for row, _ in (*found, *again)][: len(found) + 1] == [1, *range(3, 3 + len(found))]
+    assert len(left) == 14 - len(found) > len(rest)
+
+
 async def test_a_snapshot_of_many_messages(account: Account, inbox: Mailbox) -> None:
     await fill(account, 300)
     snapshot = await inbox.snapshot()

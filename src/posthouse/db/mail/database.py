@@ -181,17 +181,17 @@ class MailDatabase:
         """What happened in a mailbox after a modseq. Raises NoSuchMailbox."""
         return await self._read(lambda db, limit: reads.difference(db, mailbox, since, limit))
 
-    def rows(self, mailbox: int, uids: Sequence[int]) -> list[Any]:
+    def rows(self, mailbox: int, uids: Sequence[int]) -> reads.Found:
         """What `reads.rows` gives of at most INLINE_ROWS messages. Raises NoSuchMailbox."""
         return self._readers.now(lambda db: reads.rows(db, mailbox, uids))
 
-    def whole_rows(self, mailbox: int, uids: Sequence[int]) -> list[Any]:
+    def whole_rows(self, mailbox: int, uids: Sequence[int]) -> reads.Found:
         """What `reads.whole_rows` gives of at most INLINE_ROWS messages. Raises NoSuchMailbox."""
         return self._readers.now(lambda db: reads.whole_rows(db, mailbox, uids))
 
     def whole_row(self, reader: Hashable, mailbox: int, uid: int, modseq: int) -> list[Any]:
         """The same of one message, with changes up to `modseq`; see `RowsAhead.row`. Raises NoSuchMailbox."""
-        return self._ahead.row(reader, uid, modseq, partial(self.whole_rows, mailbox))
+        return self._ahead.row(reader, uid, modseq, lambda uids: self.whole_rows(mailbox, uids).rows)
 
     async def show_columns(
         self, mailbox: int, uids: Sequence[int], names: Sequence[str], look: Callable[[list[Any]], T]

@@ -1,8 +1,9 @@
 """Reading mail: functions on a connection. Each is short by key, or says that it is not for the event loop."""
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 
@@ -12,6 +13,10 @@ from posthouse.db.mail.keywords import keyword_names
 from posthouse.db.mail.selection import as_json, is_dense, select
 from posthouse.db.mail.units import RECENT, NoSuchMailbox
 from posthouse.db.readers import INLINE_ROWS, snapshot
+
+ROWS_OCTETS: Final = (
+    1_048_576  # of ENVELOPE and BODYSTRUCTURE, after which no further rows are read at a time
+)
 
 
 class TooLong(Exception):
@@ -205,7 +210,14 @@ def _difference_without_journal(
     return Difference(row.modseq, row.uidnext, changed, changed, sorted(vanished), keywords)
 
 
-def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[Any]:
+class Found(NamedTuple):
+    """Rows, and the UIDs that were not looked at because the rows became too large: read on with them."""
+
+    rows: list[Any]
+    left: Sequence[int]
+
+
+def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> Found:
     """(uid, flags, modseq, received, size, envelope, structure, email) of these, at most INLINE_ROWS messages.
 
     Raises NoSuchMailbox.
@@ -213,23 +225,33 @@ def rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[
     return _found(connection, _ROW, number, uids)
 
 
-def whole_rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> list[Any]:
+def whole_rows(connection: apsw.Connection, number: int, uids: Sequence[int]) -> Found:
     """The same, and (head, parts, segment, offset, length, crc, file, pieces): see Location. Raises NoSuchMailbox."""
     return _found(connection, _WHOLE_ROW, number, uids)
 
 
-def _found(connection: apsw.Connection, select: str, number: int, uids: Sequence[int]) -> list[Any]:
+def _found(connection: apsw.Connection, select: str, number: int, uids: Sequence[int]) -> Found:
     assert 0 < len(uids) <= INLINE_ROWS
+    execute: Any = connection.execute
+    wanted: Sequence[int] | set[int] = ()
     if not is_dense(uids):
-        found = _rows(connection, select + _LIST, (number, as_json(uids)))
+        cursor = execute(select + _LIST, (number, as_json(uids)))
     else:
-        found = _rows(connection, select + _SPAN, (number, uids[0], uids[-1]))
+        cursor = execute(select + _SPAN, (number, uids[0], uids[-1]))
         if len(uids) < uids[-1] - uids[0] + 1:
             wanted = set(uids)
-            found = [row for row in found if row[0] in wanted]
+    found: list[Any] = []
+    room = ROWS_OCTETS
+    for row in cursor:
+        if not wanted or row[0] in wanted:
+            found.append(row)
+            room -= len(row[5]) + len(row[6])
+            if room < 0:
+                cursor.close()
+                return Found(found, uids[bisect_right(uids, row[0]) :])
     if not found:
         mailbox(connection, number)
-    return found
+    return Found(found, ())
 
 
 def modseqs(

@@ -281,8 +281,13 @@ class Mailbox(Protocol):
         """The octets of a message (`MessageRow.email`). Raises BrokenMessage."""
         ...
 
-    async def whole_rows(self, uids: Sequence[int]) -> Sequence[tuple[MessageRow, Located]]:
-        """Like `rows`, of at most 256 messages, with what gives their octets."""
+    async def whole_rows(
+        self, uids: Sequence[int]
+    ) -> tuple[Sequence[tuple[MessageRow, Located]], Sequence[int]]:
+        """Like `rows`, of at most 256 messages, with what gives their octets.
+
+        And the UIDs that were not looked at, because the rows before them are large: ask again with these.
+        """
         ...
 
     async def store(

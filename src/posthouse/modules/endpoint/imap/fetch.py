@@ -163,9 +163,11 @@ class _Sections:
         marked = await self._mark_seen(places) if self._sets_seen else set()
         told = frozenset(marked)
         try:
-            found = await self._selected.mailbox.whole_rows(self._selected.uids_at([places]))
-            if found:
-                await self._write(found, told, marked)
+            left: Sequence[int] = self._selected.uids_at([places])
+            while left:
+                found, left = await self._selected.mailbox.whole_rows(left)
+                if found:
+                    await self._write(found, told, marked)
         finally:
             if marked:
                 with contextlib.suppress(StorageError):

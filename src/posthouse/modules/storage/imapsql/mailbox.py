@@ -90,11 +90,13 @@ class OpenMailbox:
 
     async def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
         for at in range(0, len(uids), INLINE_ROWS):
+            left: Sequence[int] = uids[at : at + INLINE_ROWS]
             if at:
                 await asyncio.sleep(0)
-            with told_to_clients(self._log):
-                found = self._db.rows(self.id, uids[at : at + INLINE_ROWS])
-            yield list(map(MessageRow._make, found))
+            while left:
+                with told_to_clients(self._log):
+                    found, left = self._db.rows(self.id, left)
+                yield list(map(MessageRow._make, found))
 
     def columns(
         self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
@@ -111,13 +113,16 @@ class OpenMailbox:
     async def content(self, email: int) -> Content:
         return await content.load(self._db, self._log, self._account, email)
 
-    async def whole_rows(self, uids: Sequence[int]) -> Sequence[tuple[MessageRow, Located]]:
+    async def whole_rows(
+        self, uids: Sequence[int]
+    ) -> tuple[Sequence[tuple[MessageRow, Located]], Sequence[int]]:
+        left: Sequence[int] = ()
         with told_to_clients(self._log):
             if len(uids) == 1:
                 found = self._db.whole_row(self._reader, self.id, uids[0], self._modseq)
             else:
-                found = self._db.whole_rows(self.id, uids)
-        return list(map(self._whole, found))
+                found, left = self._db.whole_rows(self.id, uids)
+        return list(map(self._whole, found)), left
 
     async def store(
         self,
