@@ -288,7 +288,7 @@ def test_mistakes_end_the_start_all_at_once(tmp_path: Path) -> None:
     with pytest.raises(NotStarted) as told:
         Server(tmp_path, WRONG).start()
     for text in (
-        "invalid regular expression, at character 3: missing )",
+        "invalid regular expression: missing )",
         "at least 1 argument expected: PATTERN [REPLACEMENT...]",
         "invalid domain: a..b",
         "no inline arguments are expected here",

@@ -67,7 +67,7 @@ def compiled(pattern: str, *, ignore_case: bool) -> Any:
         return re2.compile(pattern, options)
     except re2.error as err:
         reason = err.args[0].decode(errors="replace") if err.args else "it cannot be read"
-        raise ValueError(f"invalid pattern: {pattern}: {reason}") from err
+        raise ValueError(f"invalid regular expression: {reason}") from err
 
 
 def expand(template: str, groups: Sequence[str], names: Mapping[str, int]) -> str:
