@@ -226,6 +226,18 @@ def test_R_069_postmaster_needs_no_domain(server: Server) -> None:
     assert len(found(server, "ann", "domainless")) == 1
 
 
+@pytest.mark.parametrize("sender", ["x@example.net", ""])
+def test_R_064_unknown_recipients_are_refused_in_the_session(server: Server, sender: str) -> None:
+    """Nothing is accepted first and bounced later; known ones of the same message get it."""
+    with smtplib.SMTP("127.0.0.1", server.ports["smtp"], "client.example.net") as client:
+        client.ehlo_or_helo_if_needed()
+        client.mail(sender)
+        assert client.rcpt("nobody@other.test")[0] == 550
+        assert client.rcpt("ann@example.test")[0] == 250
+        assert client.data(f"Subject: only{len(sender)}\r\n\r\nx\r\n")[0] == 250
+    assert len(found(server, "ann", f"only{len(sender)}")) == 1
+
+
 def test_a_destination_without_a_word_discards(server: Server) -> None:
     send(server, "gone", "x@example.net", "x@nowhere.test")
 
