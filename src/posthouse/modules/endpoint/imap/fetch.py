@@ -4,6 +4,7 @@ Flags and UIDs are in memory, all other attributes in rows of the storage, and o
 FETCH takes the cheapest of these ways that has all it asks for.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence, Set
 from itertools import repeat
@@ -168,6 +169,8 @@ class _Sections:
                 found, left = await self._selected.mailbox.whole_rows(left)
                 if found:
                     await self._write(found, told, marked)
+                if left:
+                    await asyncio.sleep(0)
         finally:
             if marked:
                 with contextlib.suppress(StorageError):

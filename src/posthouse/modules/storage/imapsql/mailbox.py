@@ -91,9 +91,9 @@ class OpenMailbox:
     async def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
         for at in range(0, len(uids), INLINE_ROWS):
             left: Sequence[int] = uids[at : at + INLINE_ROWS]
-            if at:
-                await asyncio.sleep(0)
             while left:
+                if left[0] != uids[0]:
+                    await asyncio.sleep(0)
                 with told_to_clients(self._log):
                     found, left = self._db.rows(self.id, left)
                 yield list(map(MessageRow._make, found))
