@@ -2,10 +2,9 @@
 
 import asyncio
 import base64
-import json
 import smtplib
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import trustme
 from aiohttp import web
 
+from posthouse.testing.refusal import reply_to
 from posthouse.testing.server import Server
 
 MESSAGE = "From: eve@example.net\r\nSubject: {}\r\n\r\nA body.\r\n"
@@ -27,26 +27,6 @@ storage.imapsql local_mailboxes {
     junk_mailbox Suspect
 }
 """
-
-
-def reply_to(command: Callable[[], object]) -> str:
-    """CODE TEXT of what a command hears, without the message's ID."""
-    try:
-        command()
-    except smtplib.SMTPResponseException as err:
-        code, text = err.smtp_code, err.smtp_error
-    except smtplib.SMTPRecipientsRefused as err:
-        ((code, text),) = err.recipients.values()
-    else:
-        return "OK"
-    return f"{code} {text.decode() if isinstance(text, bytes) else text}".partition(" (msg ID")[0]
-
-
-def fields_of(server: Server, text: str) -> dict[str, object]:
-    """The fields of the first log line with this text."""
-    fields = json.loads(server.wait_for(text).partition("\t")[2])
-    assert isinstance(fields, dict)
-    return fields
 
 
 def make_user(server: Server) -> None:
@@ -213,7 +193,7 @@ def ask_rspamd(server: Server) -> None:
         assert send(server, "stern", action) == reply
     refused = "451 4.7.0 Internal error during policy check"
     assert send(server, "unverified", "no action") == refused
-    failed = fields_of(server, "certificate")
+    failed = server.fields_of("certificate")
     assert send(server, "curved", "no action") == refused  # the service's certificate is of another curve
     assert (failed["check"], failed["smtp_code"]) == ("rspamd", 451)
     assert "Subject: no action" in stored(server, "INBOX")
@@ -338,7 +318,7 @@ def test_who_has_not_logged_in_and_what_cannot_be_told(server: Server) -> None:
         assert client.mail_from("ann@example.test") == "530 5.7.1 Log in first"
     with Sender(server, "failing", "broken") as client:
         assert client.mail_from("ann@example.test") == "450 4.7.5 Cannot tell"
-    failed = fields_of(server, "4.7.5")
+    failed = server.fields_of("4.7.5")
     assert (failed["check"], failed["smtp_code"]) == ("authorize_sender", 450)
     with Sender(server, "failing", "ann@example.test") as client:
         assert client.mail_from("ann@example.test") == "OK"
@@ -391,7 +371,7 @@ def test_a_regexp_matches_and_expands_as_configured(server: Server, recipient: s
     with Sender(server, "regexp") as client:
         client.mail("eve@example.net")
         assert client.rcpt(recipient)[0] == 550
-    assert fields_of(server, f'"rcpt":"{recipient}"')["effective_rcpt"] == effective
+    assert server.fields_of(f'"rcpt":"{recipient}"')["effective_rcpt"] == effective
 
 
 def test_a_regexp_minds_the_case_of_letters_as_configured(server: Server) -> None:

@@ -2,18 +2,18 @@
 
 import asyncio
 import imaplib
-import json
 import os
 import select
 import smtplib
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from posthouse.testing.dns import Answer, LoopbackDns
 from posthouse.testing.milter import CONTINUE, FakeFilter, Trouble, answer
+from posthouse.testing.refusal import reply_to
 from posthouse.testing.server import Server
 from posthouse.wire.dns.message import Rcode
 
@@ -33,26 +33,6 @@ imap tcp://127.0.0.1:$(imap_port) {
     insecure_auth yes
 }
 """
-
-
-def reply_to(command: Callable[[], object]) -> str:
-    """CODE TEXT of what a command hears, without the message's ID."""
-    try:
-        command()
-    except smtplib.SMTPResponseException as err:
-        code, text = err.smtp_code, err.smtp_error
-    except smtplib.SMTPRecipientsRefused as err:
-        ((code, text),) = err.recipients.values()
-    else:
-        return "OK"
-    return f"{code} {text.decode() if isinstance(text, bytes) else text}".partition(" (msg ID")[0]
-
-
-def fields_of(server: Server, text: str) -> dict[str, object]:
-    """The fields of the first log line with this text."""
-    fields = json.loads(server.wait_for(text).partition("\t")[2])
-    assert isinstance(fields, dict)
-    return fields
 
 
 def stored(server: Server, mailbox: str = "INBOX", user: str = "ann@example.test") -> list[bytes]:
@@ -118,7 +98,7 @@ def ask_stateless(server: Server) -> None:
         assert mail("bob@good.test") == "OK"
         assert mail("") == "OK"
         assert mail("bob@tls.test") == "550 5.7.1 TLS conversation required"
-        assert fields_of(server, "MAIL FROM error")["check"] == "require_tls"
+        assert server.fields_of("MAIL FROM error")["check"] == "require_tls"
         assert mail("bob@unknown.test") == "550 5.7.0 DNS error during policy check"
         assert mail("bob@broken.test") == "450 4.7.0 DNS error during policy check"
         no_mx = "501 5.7.27 Domain in MAIL FROM does not have any MX records"
@@ -131,7 +111,7 @@ def ask_stateless(server: Server) -> None:
     with smtplib.SMTP("127.0.0.1", server.ports["smtp"], local_hostname="other.example.net") as client:
         refusal = reply_to(lambda: client.sendmail("bob@rdns.test", "ann@example.test", MESSAGE))
         assert refusal == "550 5.7.25 rDNS name does not match source hostname"
-        line = fields_of(server, '"rdns_name"')
+        line = server.fields_of('"rdns_name"')
         assert (line["rdns_name"], line["src_host"]) == ("client.example.net", "other.example.net")
 
 
@@ -177,7 +157,7 @@ def test_users_send_only_from_addresses_that_are_theirs(tmp_path: Path) -> None:
         assert mail("ann@example.test", "From: Ann <ann@example.test>") == "OK"
         assert mail("any@sales.test", "From: ann@example.test") == "OK"
         assert mail("bob@example.test", "From: ann@example.test") == own
-        line = fields_of(server, "MAIL FROM error")
+        line = server.fields_of("MAIL FROM error")
         assert (line["check"], line["username"]) == ("authorize_sender", "ann@example.test")
         assert mail("ann@example.test", "From: bob@example.test") == own
         assert mail("ann@example.test", "From: bob@example.test", "Sender: ann@example.test") == "OK"
@@ -252,12 +232,12 @@ def test_a_program_judges_messages(tmp_path: Path) -> None:
         assert mail("fields@body.test") == "OK"
         assert mail("bad@body.test") == refused
         assert mail("odd@body.test") == failed
-        assert fields_of(server, '"exit_code":9')["check"] == "command"
+        assert server.fields_of('"exit_code":9')["check"] == "command"
         assert mail("crash@body.test") == failed
         assert mail("junk@body.test") == "OK"
         assert mail("a@rcpt.test", "bad@example.test") == refused
         assert mail("many@default.test") == failed
-        assert fields_of(server, "octets of output")["check"] == "command"
+        assert server.fields_of("octets of output")["check"] == "command"
         (message,) = stored(server)
         assert b"\r\nX-One: ann@example.test\r\nX-Two: folded\r\n  line\r\n" in message
         assert message.index(b"X-One: ") < message.index(b"Received: ") < message.index(b"From: ")
@@ -318,14 +298,14 @@ async def test_R_190_filters_judge_messages_and_failing_ones_harm_none(tmp_path:
         with server:
             for peer.answers, reply, logged in REFUSALS:
                 assert await asyncio.to_thread(send, server) == reply
-                assert fields_of(server, logged)["check"] == "milter"
+                assert server.fields_of(logged)["check"] == "milter"
             assert await asyncio.to_thread(stored, server) == []
             peer.answers = {b"E": ADDS}
             assert await asyncio.to_thread(send, server) == "OK"
             assert await asyncio.to_thread(send, server, "open") == "OK"
             filtered, unfiltered = await asyncio.to_thread(stored, server)
-            ignored = fields_of(server, "change not supported, ignored")
-            failed = fields_of(server, "the filter failed, taking the message without it")
+            ignored = server.fields_of("change not supported, ignored")
+            failed = server.fields_of("the filter failed, taking the message without it")
     assert (ignored["change"], ignored["milter"]) == ("change header", peer.address)
     assert "No such file" in str(failed["reason"])
     assert filtered.index(b"X-Seen: by the filter\r\n") < filtered.index(b"Received: ")

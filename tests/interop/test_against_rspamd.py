@@ -78,7 +78,7 @@ def wait_for(port: int) -> None:
     ping = ["curl", "-s", "--max-time", "2", f"http://127.0.0.1:{port}/ping"]
     while subprocess.run(ping, capture_output=True, check=False).stdout.strip() != b"pong":
         assert time.monotonic() < deadline, "rspamd does not start"
-        time.sleep(0.1)
+        time.sleep(0.1)  # it does not say when it is ready
 
 
 @pytest.fixture(scope="module")

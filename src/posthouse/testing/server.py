@@ -10,6 +10,7 @@ the given one, so that the same server can be stopped, killed and started again.
 """
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -152,6 +153,12 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._closed()
+
+    def fields_of(self, text: str) -> dict[str, object]:
+        """The fields of the first line with this text. Raises TimeoutError when it does not come."""
+        fields = json.loads(self.wait_for(text).partition("\t")[2])
+        assert isinstance(fields, dict)
+        return fields
 
     def wait_for(self, text: str, at: int = 0, *, timeout: float = STOP_TIMEOUT) -> str:
         """The first line from `lines[at]` on with this text in it, also if it is yet to come.

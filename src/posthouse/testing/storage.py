@@ -37,7 +37,6 @@ from posthouse.framework.interfaces.storage import (
     MessageRow,
     NoSuchMailbox,
     NoSuchSpecialUse,
-    Octets,
     Snapshot,
     Stored,
     StoredMessage,
@@ -45,29 +44,20 @@ from posthouse.framework.interfaces.storage import (
     TooManyKeywords,
 )
 from posthouse.message.structure import Structure, scan
+from posthouse.testing.stored_message import (
+    FakeContent,
+    FakeLocated,
+    FakeMessage,
+    octets_of,
+    row_of,
+)
 from posthouse.testing.world import START
 
 T = TypeVar("T")
 
 INBOX = "INBOX"
 ROWS = 256  # rows in a chunk
-AT_HAND_MAX = 65_536  # octets of a message that is given at once
 _SYSTEM = 0x1F
-
-
-@dataclass(slots=True)
-class FakeMessage:
-    """is_broken: its octets cannot be read. cut_at: nor can those from this offset on."""
-
-    uid: int
-    data: bytes
-    structure: Structure
-    flags: int
-    received: int
-    born: int  # modseq
-    modseq: int
-    is_broken: bool = False
-    cut_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -331,7 +321,7 @@ class FakeMailbox:
     async def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
         for at in range(0, len(uids), ROWS):
             box = await self._called("rows")
-            yield [_row(box.messages[uid]) for uid in uids[at : at + ROWS] if uid in box.messages]
+            yield [row_of(box.messages[uid]) for uid in uids[at : at + ROWS] if uid in box.messages]
 
     async def modseqs(self, uids: Sequence[int], above: int = 0) -> Sequence[tuple[int, int]]:
         box = await self._called("modseqs")
@@ -350,14 +340,14 @@ class FakeMailbox:
     ) -> tuple[Sequence[tuple[MessageRow, "FakeLocated"]], Sequence[int]]:
         box = await self._called("whole_rows")
         found = [box.messages[uid] for uid in uids if uid in box.messages]
-        return [(_row(message), FakeLocated(message)) for message in found], ()
+        return [(row_of(message), FakeLocated(message)) for message in found], ()
 
     async def columns(
         self, uids: Sequence[int], wanted: Sequence[Column], look: Callable[[Columns], T]
     ) -> AsyncIterator[T]:
         for start in range(0, len(uids), ROWS):
             box = await self._called("columns")
-            rows = [_row(box.messages[uid]) for uid in uids[start : start + ROWS] if uid in box.messages]
+            rows = [row_of(box.messages[uid]) for uid in uids[start : start + ROWS] if uid in box.messages]
             values = {name: [getattr(row, name) for row in rows] for name in wanted}
             yield await asyncio.to_thread(look, Columns([row.uid for row in rows], **values))
 
@@ -369,7 +359,7 @@ class FakeMailbox:
             found = [box.messages[uid] for uid in uids[start : start + ROWS] if uid in box.messages]
             shown = [
                 StoredMessage(
-                    message.uid, _octets(message), message.structure.parts, message.structure.structure
+                    message.uid, octets_of(message), message.structure.parts, message.structure.structure
                 )
                 for message in found
                 if not message.is_broken
@@ -424,60 +414,6 @@ class FakeMailbox:
         if self._box.is_gone:
             raise NoSuchMailbox
         return self._box
-
-
-class FakeContent:
-    """The octets of a message."""
-
-    def __init__(self, message: FakeMessage) -> None:
-        self._message = message
-
-    @property
-    def size(self) -> int:
-        return len(self._message.data)
-
-    @property
-    def parts(self) -> bytes:
-        return self._message.structure.parts
-
-    async def read(self, offset: int, length: int) -> bytes:
-        await asyncio.sleep(0)
-        cut_at = self._message.cut_at
-        if cut_at is not None and offset + length > cut_at:
-            raise BrokenMessage
-        return self._message.data[offset : offset + length]
-
-
-class FakeLocated:
-    """See framework.interfaces.storage.Located."""
-
-    def __init__(self, message: FakeMessage) -> None:
-        self._message = message
-
-    @property
-    def parts(self) -> bytes:
-        return self._message.structure.parts
-
-    def now(self) -> bytes | None:
-        message = self._message
-        is_at_hand = len(message.data) <= AT_HAND_MAX and not message.is_broken and message.cut_at is None
-        return message.data if is_at_hand else None
-
-
-class _CutOctets:
-    """The octets of a message that breaks off."""
-
-    def __init__(self, data: bytes, cut_at: int) -> None:
-        self._data = data
-        self._cut_at = cut_at
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, part: slice, /) -> bytes:
-        if part.indices(len(self._data))[1] > self._cut_at:
-            raise BrokenMessage
-        return self._data[part]
 
 
 class _Watch:
@@ -543,21 +479,3 @@ def _changed(flags: int, change: FlagChange, bits: int) -> int:
     if change is FlagChange.REPLACE:
         return flags & RECENT | bits
     return flags | bits if change is FlagChange.ADD else flags & ~bits
-
-
-def _octets(message: FakeMessage) -> Octets:
-    return message.data if message.cut_at is None else _CutOctets(message.data, message.cut_at)
-
-
-def _row(message: FakeMessage) -> MessageRow:
-    found = message.structure
-    return MessageRow(
-        message.uid,
-        message.flags,
-        message.modseq,
-        message.received,
-        len(message.data),
-        found.envelope,
-        found.structure,
-        message.uid,
-    )
