@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +16,12 @@ from posthouse.framework.interfaces.limits import Limits as LimitsRole
 from posthouse.framework.registry import Catalogue, Registry
 from posthouse.modules.limits import Limits
 from posthouse.modules.limits.limiter import Concurrency, Line, Rate
-from posthouse.modules.limits.scope import IDLE_TIME, KEYS_MAX
+from posthouse.modules.limits.scope import IDLE_TIME, KEYS_MAX, KEYS_OF_HOLDER_MAX
 from posthouse.testing.loop import run_simulated
 from posthouse.testing.world import FakeWorld, make_context
 
 T = TypeVar("T")
-ANN, BOB = ip_address("192.0.2.1"), ip_address("192.0.2.2")
+ANN, BOB, EVE = (ip_address(f"192.0.2.{number}") for number in (1, 2, 3))
 
 
 @pytest.fixture
@@ -287,22 +288,112 @@ def test_R_071_all_addresses_of_a_network_are_one_client(
     simulated(fake, main())
 
 
-def test_R_071_the_number_of_keys_is_bounded(fake: FakeWorld) -> None:
+async def send_from(limits: Limits, client: IpAddress, *names: str) -> None:
+    """One message from each of these domains."""
+    for name in names:
+        (await limits.take_message(client, name)).release()
+
+
+def domains(count: int, label: str = "") -> list[str]:
+    return [f"{label}{number}.example" for number in range(count)]
+
+
+def test_R_071_the_number_of_keys_of_a_client_is_bounded(fake: FakeWorld) -> None:
     async def main() -> None:
         limits = make(fake, "source rate 1 1h", "source concurrency 5")
-        for number in range(KEYS_MAX):
-            (await limits.take_message(ANN, f"{number}.example")).release()
+        await send_from(limits, ANN, *domains(KEYS_OF_HOLDER_MAX))
         with pytest.raises(MailError) as caught:
             await limits.take_message(ANN, "one.too.many.example")
         assert str(caught.value.fields["limit"]) == "source keys"
         await asyncio.sleep(IDLE_TIME - 10)
-        waits = asyncio.create_task(limits.take_message(ANN, "1.example"))
+        waits = asyncio.create_task(limits.take_message(ANN, "0.example"))
         await asyncio.sleep(10.001)
         assert isinstance(waits.exception(), MailError)  # its rate is spent
-        (await limits.take_message(ANN, "one.too.many.example")).release()  # makes room: all but two are gone
-        (await limits.take_message(ANN, "2.example")).release()
+        await send_from(limits, ANN, "one.too.many.example")  # in place of 1.example, the longest idle
+        await send_from(limits, ANN, "1.example")
         with pytest.raises(MailError):
-            await limits.take_message(ANN, "1.example")
+            await limits.take_message(ANN, "3.example")
+
+    simulated(fake, main())
+
+
+def test_R_071_who_fills_the_table_keeps_nobody_out_and_gains_nothing(fake: FakeWorld) -> None:
+    """Two clients with as many sender domains as the table has keys; a third has its share, and its counters stay."""
+
+    async def main() -> None:
+        limits = make(fake, "source rate 2 1h")
+        await send_from(limits, EVE, "honest.example", "honest.example")
+        for name in domains(KEYS_MAX):
+            for attacker in (ANN, BOB):
+                with suppress(MailError):  # beyond their share; until then they drive out each other
+                    await send_from(limits, attacker, f"{attacker}.{name}")
+        began = fake.clock.monotonic()
+        await send_from(limits, EVE, *domains(100, "honest"))
+        assert fake.clock.monotonic() == began  # nobody waited
+        with pytest.raises(MailError) as caught:
+            await limits.take_message(EVE, "honest.example")
+        assert caught.value.fields["limit"] == "source rate 2 1h"
+
+    simulated(fake, main())
+
+
+@pytest.mark.parametrize("line", ["source rate 5 2s", "source concurrency 3"])
+def test_R_071_keys_that_say_nothing_any_more_go_at_once(fake: FakeWorld, line: str) -> None:
+    async def main() -> None:
+        limits = make(fake, line)
+        for _ in range(3):
+            await send_from(limits, ANN, *domains(KEYS_OF_HOLDER_MAX))
+            await asyncio.sleep(2)
+            await send_from(limits, ANN, *domains(KEYS_OF_HOLDER_MAX, "other"))
+            await asyncio.sleep(2)
+
+    simulated(fake, main())
+
+
+def test_R_071_a_key_that_is_not_full_stays_while_there_is_room(fake: FakeWorld) -> None:
+    async def main() -> None:
+        limits = make(fake, "source rate 1 1h", "source rate 100 1s")
+        await send_from(limits, ANN, "spent.example")
+        await asyncio.sleep(3500)
+        await send_from(limits, BOB, *domains(100))
+        with pytest.raises(MailError):
+            await limits.take_message(ANN, "spent.example")
+        await asyncio.sleep(100)
+        await send_from(limits, ANN, "spent.example")
+
+    simulated(fake, main())
+
+
+def test_R_071_the_networks_of_one_site_do_not_fill_the_table(fake: FakeWorld) -> None:
+    async def main() -> None:
+        limits = make(fake, "ip rate 1 1h")
+        for number in range(KEYS_OF_HOLDER_MAX):
+            await send_from(limits, ip_address(f"2001:db8:0:{number:x}::1"), "")
+        with pytest.raises(MailError) as caught:
+            await limits.take_message(ip_address("2001:db8:0:ffff::1"), "")
+        assert caught.value.fields["limit"] == "ip keys"
+        await send_from(limits, ip_address("2001:db8:1::1"), "")
+
+    simulated(fake, main())
+
+
+def test_R_071_room_is_taken_of_keys_idle_for_a_minute_where_nobody_has_more(
+    fake: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posthouse.modules.limits.scope.KEYS_MAX", 3)
+
+    async def main() -> None:
+        limits = make(fake, "destination rate 1 1h")
+        for name in ("a", "b", "c"):
+            (await limits.take_destination(name)).release()
+            await asyncio.sleep(1)
+        with pytest.raises(MailError):
+            await limits.take_destination("d")
+        await asyncio.sleep(IDLE_TIME - 3)
+        (await limits.take_destination("d")).release()
+        for name in ("b", "c", "d"):
+            with pytest.raises(MailError):
+                await limits.take_destination(name)
 
     simulated(fake, main())
 

@@ -10,14 +10,16 @@ from posthouse.core.world import IpAddress
 from posthouse.framework.config.settings import repeated, settings
 from posthouse.framework.config.values import Several, duration_seconds, integer
 from posthouse.framework.interfaces.module import Context, Module
+from posthouse.modules.limits.holders import LimiterSet
 from posthouse.modules.limits.limiter import Concurrency, Limiter, Line, Rate
-from posthouse.modules.limits.scope import LimiterSet, Scope, TooManyKeys
+from posthouse.modules.limits.scope import Scope, TooManyKeys
 from posthouse.wire.smtp.reply import Reply
 
 HIGH_LOAD: Final = Reply(451, (4, 4, 5), "High load, try again later")
 TAKE_TIMEOUT: Final = 5.0  # seconds, for all scopes together
 DEFAULT_PERIOD: Final = "1s"
 NETWORK_OCTETS: Final = 8  # of an IPv6 address: whoever has one address has its whole /64 (R-071)
+SITE_OCTETS: Final = 6  # of an IPv6 address: a site has 65,536 networks (RFC 6177 §2)
 EVERYTHING: Final = ""  # the only key of `all`
 
 
@@ -65,27 +67,35 @@ class Limits(Module):
         self._destination = scope("destination", settings.destination)
 
     async def take_message(self, ip: IpAddress, source: str) -> "Taken":
-        return await self._take((self._all, EVERYTHING), (self._ip, network(ip)), (self._source, source))
+        client = network(ip)
+        return await self._take(
+            (self._all, EVERYTHING, None), (self._ip, client, site(client)), (self._source, source, client)
+        )
 
     async def take_destination(self, domain: str) -> "Taken":
-        return await self._take((self._destination, domain))
+        return await self._take((self._destination, domain, None))
 
-    async def _take(self, *wanted: tuple[Scope, Hashable]) -> "Taken":
-        """Take of each scope in order; a token of a rate is spent even if what follows is refused."""
+    async def _take(self, *wanted: tuple[Scope, Hashable, Hashable]) -> "Taken":
+        """Take of each scope in order, for a key, which a holder brings.
+
+        A token of a rate is spent even if what follows is refused.
+        """
         deadline = asyncio.get_running_loop().time() + TAKE_TIMEOUT
         taken = Taken()
         try:
-            for scope, key in wanted:
+            for scope, key, holder in wanted:
                 if scope.lines:
-                    await self._take_of(scope, key, taken, deadline)
+                    await self._take_of(scope, key, holder, taken, deadline)
         except BaseException:
             taken.release()
             raise
         return taken
 
-    async def _take_of(self, scope: Scope, key: Hashable, taken: "Taken", deadline: float) -> None:
+    async def _take_of(
+        self, scope: Scope, key: Hashable, holder: Hashable, taken: "Taken", deadline: float
+    ) -> None:
         try:
-            found = taken.enter(scope, key)
+            found = taken.enter(scope, key, holder)
         except TooManyKeys as err:
             raise self._refusal(scope, key, "keys") from err
         for line, limiter in zip(scope.lines, found.limiters, strict=True):
@@ -112,9 +122,9 @@ class Taken:
         self._sets: list[tuple[Scope, LimiterSet]] = []
         self.limiters: list[Limiter] = []
 
-    def enter(self, scope: Scope, key: Hashable) -> LimiterSet:
+    def enter(self, scope: Scope, key: Hashable, holder: Hashable) -> LimiterSet:
         """The limiters of a key, held until `release`. Raises TooManyKeys."""
-        found = scope.enter(key)
+        found = scope.enter(key, holder)
         self._sets.append((scope, found))
         return found
 
@@ -131,6 +141,11 @@ def network(ip: IpAddress) -> bytes:
     if ip.version == 4:
         return ip.packed
     return ip.ipv4_mapped.packed if ip.ipv4_mapped else ip.packed[:NETWORK_OCTETS]
+
+
+def site(client: bytes) -> bytes:
+    """The octets that all networks of one site have in common."""
+    return client if len(client) != NETWORK_OCTETS else client[:SITE_OCTETS]
 
 
 def network_text(octets: bytes) -> str:
