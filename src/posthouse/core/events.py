@@ -5,16 +5,16 @@ and are handed to a recorder when the message ends.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from posthouse.core.log import Logger, error_fields
 
 EVENTS_MAX = 1000  # events kept of one message; later ones are only counted
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One thing that happened to a message."""
 
     module: str  # the logger's name
@@ -35,11 +35,10 @@ class NoRecorder:
         return None
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(msgspec.Struct):
     """The events of one message so far."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[Event] = msgspec.field(default_factory=list)
     dropped: int = 0
 
     def add(self, event: Event) -> None:
@@ -49,14 +48,13 @@ class Gathered:
             self.dropped += 1
 
 
-@dataclass(frozen=True, slots=True)
-class MessageLog:
+class MessageLog(msgspec.Struct, frozen=True):
     """What happens to one message: logged with its ID at once, and gathered until `close`."""
 
     logger: Logger
     message_id: str
     recorder: Recorder
-    gathered: Gathered = field(default_factory=Gathered)
+    gathered: Gathered = msgspec.field(default_factory=Gathered)
 
     def info(self, message: str, **fields: object) -> None:
         fields["msg_id"] = self.message_id

@@ -1,46 +1,45 @@
-"""What an SMTP client wants, as the server's engine tells it."""
+"""What an SMTP client wants, as the server's engine tells it.
 
-from dataclasses import dataclass
+Thousands of these are made in a second: a Struct is made six times as fast as a frozen dataclass.
+"""
+
 from typing import Final
+
+import msgspec
 
 from posthouse.wire.sasl.mechanism import SaslError
 from posthouse.wire.smtp.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from posthouse.wire.smtp.reply import Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(msgspec.Struct, frozen=True):
     """EHLO, HELO or LHLO. To be answered."""
 
     name: str
     is_extended: bool  # not HELO
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True):
     """MAIL: a transaction begins. To be answered; a refusal leaves an earlier transaction as it is."""
 
     reverse_path: str  # "" is `<>`
     options: MailOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Rcpt:
+class Rcpt(msgspec.Struct, frozen=True):
     """RCPT. To be answered."""
 
     recipient: str
     options: RcptOptions = NO_RCPT_OPTIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """The next octets of the message, as they are to be stored. Any number, also none, of these come before MessageEnd."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MessageEnd:
+class MessageEnd(msgspec.Struct, frozen=True):
     """The message is complete. To be answered; then the transaction is over.
 
     error: why its content cannot be taken, and the answer that is due.
@@ -49,45 +48,38 @@ class MessageEnd:
     error: Reply | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(msgspec.Struct, frozen=True):
     """The transaction is over without a message. Already answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartTls:
+class StartTls(msgspec.Struct, frozen=True):
     """STARTTLS. Accept it, send everything, do the handshake and say `tls_started`, or close the connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Auth:
+class Auth(msgspec.Struct, frozen=True):
     """AUTH. To be answered: accept, refuse or challenge."""
 
     mechanism: str  # in upper case
     initial: bytes | None  # the initial response, decoded; None without one
 
 
-@dataclass(frozen=True, slots=True)
-class AuthResponse:
+class AuthResponse(msgspec.Struct, frozen=True):
     """The client's response to a challenge, decoded. To be answered like Auth."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AuthEnded:
+class AuthEnded(msgspec.Struct, frozen=True):
     """The exchange is over, and answered: `error` says what was wrong with it, None that the client cancelled it."""
 
     error: SaslError | None
 
 
-@dataclass(frozen=True, slots=True)
-class Flush:
+class Flush(msgspec.Struct, frozen=True):
     """So many replies have gathered that they must be sent before anything else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True):
     """The session is over: send what is to be sent, then close the connection."""
 
 

@@ -1,15 +1,15 @@
 """Which command may come when, as data (RFC 5321 §4.1.4, spec/smtp-endpoint.md §2)."""
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from types import MappingProxyType
 from typing import Final
 
 from posthouse.wire.smtp import replies
 
 
-class State(Enum):
-    """How far a session is."""
+class State(IntEnum):
+    """How far a session is. A number: looking one up takes no code of Enum."""
 
     START = auto()  # not greeted
     READY = auto()

@@ -196,7 +196,7 @@ class ServerSession:
     def _command(self) -> _Result | None:
         line = self._input.line(self._config.line_max)
         if line is None:
-            return self._fatal(replies.NO_SMTP) if self._is_other_protocol() else None
+            return self._fatal(replies.NO_SMTP) if self._input and self._is_other_protocol() else None
         try:
             return self._perform(*split_command(line))
         except BadLine as err:
@@ -208,7 +208,8 @@ class ServerSession:
         perform = self._COMMANDS.get(verb)
         if perform is None:
             raise BadLine(self._text(f"500 5.5.2 Syntax errors, {verb} command unrecognized\r\n"))
-        refusal = OUT_OF_TURN[verb].get(self._state) if verb in OUT_OF_TURN else None
+        refusals = OUT_OF_TURN.get(verb)
+        refusal = refusals.get(self._state) if refusals is not None else None
         if refusal is None:
             return perform(self, verb, argument)
         if verb == "BDAT":  # its octets follow anyway (RFC 3030 §2)
