@@ -75,6 +75,13 @@ class Fetch:
     by_uid: bool = False
     changed_since: int | None = None
 
+    @property
+    def single(self) -> int:
+        """The number, or UID, of the message, if it is named as the only one; else 0."""
+        ranges = self.messages.ranges
+        first, last = ranges[0]
+        return first if first == last and len(ranges) == 1 and self.changed_since is None else 0
+
 
 _FAST = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.RFC822_SIZE)
 _MACROS: Mapping[bytes, tuple[Item, ...]] = {

@@ -19,12 +19,14 @@ from posthouse.framework.interfaces.storage import (
     StorageError,
 )
 from posthouse.modules.endpoint.imap.completion import DONE, Completion, refused_by_storage
+from posthouse.modules.endpoint.imap.fetch_run import Answers, together
 from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.modules.endpoint.imap.output import Output
 from posthouse.modules.endpoint.imap.row_text import RowText
 from posthouse.modules.endpoint.imap.sections import MessageWriter, response
 from posthouse.modules.endpoint.imap.select import opened
 from posthouse.modules.endpoint.imap.selected import LINES, FlagsChange, Places, Selected
+from posthouse.wire.imap.engine import Command
 from posthouse.wire.imap.fetch import Attribute, Fetch, Item, Section
 
 if TYPE_CHECKING:
@@ -40,14 +42,24 @@ SEEN_AT_ONCE = 32  # messages that become \\Seen before the first of them is sen
 
 
 async def fetch(session: "Session", request: Fetch) -> Completion:
-    if _MODSEQ in request.items or request.changed_since is not None:
-        session.enable_condstore()
-    return await respond(session.out, opened(session), request)
+    return await _respond(session, request, Answers(session.out))
 
 
-async def respond(out: Output, selected: Selected, request: Fetch) -> Completion:
+async def fetch_run(session: "Session", commands: Sequence[Command]) -> Completion:
+    """A run of commands, see fetch_run.py. Gives how the last one ends."""
+    answers = Answers(session.out, commands)
+    try:
+        return await _respond(session, together(commands), answers)
+    except StorageError as err:
+        return answers.end(refused_by_storage(err))
+
+
+async def _respond(session: "Session", request: Fetch, answers: Answers) -> Completion:
     """Write what is asked for. Raises StorageError."""
     items = request.items
+    if _MODSEQ in items or request.changed_since is not None:
+        session.enable_condstore()
+    out, selected = session.out, opened(session)
     if request.by_uid and _UID not in items:  # RFC 3501 §6.4.8
         items = (*items, _UID)
     if selected.condstore:
@@ -58,7 +70,7 @@ async def respond(out: Output, selected: Selected, request: Fetch) -> Completion
         found = await selected.changed_since(found, request.changed_since)
     attributes = [item for item in items if isinstance(item, Attribute)]
     if len(attributes) < len(items):
-        return await _Sections(out, selected, items).fetch(found)
+        return await _Sections(out, selected, items, answers, by_uid=request.by_uid).fetch(found)
     if items in _IN_MEMORY:
         await _from_memory(out, selected, found, items)
     elif _NARROW.issuperset(items):
@@ -143,21 +155,24 @@ async def _from_rows(
 class _Sections:
     """A FETCH that needs the octets of messages."""
 
-    def __init__(self, out: Output, selected: Selected, items: Sequence[Item]) -> None:
+    def __init__(
+        self, out: Output, selected: Selected, items: Sequence[Item], answers: Answers, *, by_uid: bool
+    ) -> None:
         self._out = out
         self._selected = selected
         self._items = items
+        self._answers = answers
+        self._by_uid = by_uid
         peeks = all(item.is_peek for item in items if isinstance(item, Section))
         self._sets_seen = not peeks and not selected.read_only
-        self._broken: BrokenMessage | None = None
 
     async def fetch(self, found: Sequence[Places]) -> Completion:
-        """All messages that can be read; the tagged response is NO if one could not (R-025)."""
+        """All messages that can be read; the tagged response is NO for one that cannot (R-025)."""
         step = SEEN_AT_ONCE if self._sets_seen else ROWS_AT_ONCE
         for places in found:
             for start in range(places.start, places.stop, step):
                 await self._some(range(start, min(start + step, places.stop)))
-        return DONE if self._broken is None else refused_by_storage(self._broken)
+        return self._answers.end()
 
     async def _some(self, places: Places) -> None:
         """What is read becomes \\Seen, and the response says so (RFC 3501 §6.4.5, §7.4.2); what is not sent does not stay so."""
@@ -208,6 +223,8 @@ class _Sections:
         for number, (at, (row, located), *parts) in enumerate(zip(places, found, *values, strict=True)):
             if tells and row.uid in told:
                 parts.append(flags[number])
+            asked = row.uid if self._by_uid else at + 1
+            self._answers.before(asked)
             octets = located.now()
             try:
                 if octets is not None:
@@ -216,7 +233,7 @@ class _Sections:
                     content = await selected.mailbox.content(row.email)
                     await MessageWriter(content, out).write(at + 1, parts)
             except BrokenMessage as err:
-                self._broken = err
+                self._answers.fail(asked, refused_by_storage(err))
                 continue
             marked.discard(row.uid)
             await out.relieve()
