@@ -8,7 +8,7 @@ from posthouse.wire.lines import LineTooLong
 END_OF_DATA: Final = b"\r\n.\r\n"
 
 # Both begin with a fixed octet, which `re` looks for as fast as `find` does; counting line ends takes twice as long.
-_ODD_LF = re.compile(rb"\n(?:(?<!\r\n)|(?=\.))").search  # a bare LF, or the end of a line that a dot follows
+_ODD_LF = re.compile(rb"\n(?<!\r\n(?!\.))").search  # a bare LF, or the end of a line that a dot follows
 _BARE_CR = re.compile(rb"\r(?!\n)").search
 _BARE_LF = re.compile(rb"\n(?<!\r\n)").search
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -66,23 +66,23 @@ class DataReader:
             cut, rest = len(data) - _held_back(data), None
             is_plain = first_odd >= cut
             self._held = data[cut:]
-        content = data[:cut]
-        self._count_line(content)
-        if not is_plain:
-            content = content.replace(b"\r\n.", b"\r\n")
-        if self._skip and content:
-            content, self._skip = content[self._skip :], 0
+        if not cut:
+            return b"", rest
+        self._count_line(data, cut)
+        skip, self._skip = self._skip, 0
+        content = data[skip:cut] if is_plain else data[:cut].replace(b"\r\n.", b"\r\n")[skip:]
         return self._newlines.check(content, lf_checked=is_plain), rest
 
-    def _count_line(self, raw: bytes) -> None:
+    def _count_line(self, data: bytes, size: int) -> None:
+        """Go through the first `size` octets."""
         start = -self._line  # where the current line began
-        while len(raw) - start > self._line_max:
-            end = raw.rfind(b"\n", max(start, 0), start + self._line_max)
+        while size - start > self._line_max:
+            end = data.rfind(b"\n", max(start, 0), start + self._line_max)
             if end < 0:
                 raise LineTooLong
             start = end + 1
-        last = raw.rfind(b"\n")
-        self._line = len(raw) - (last + 1 if last >= 0 else start)
+        last = data.rfind(b"\n", 0, size)
+        self._line = size - (last + 1 if last >= 0 else start)
 
 
 class ChunkReader:
