@@ -59,9 +59,7 @@ class DataReader:
         end = -1 if odd is None else data.find(END_OF_DATA, max(first_odd - 1, 0))
         if end >= 0:
             cut, rest = end + 2, data[end + 5 :]
-            is_plain = (
-                first_odd == cut - 1
-            )  # the end of data is the first line that is not as plain as it can be
+            is_plain = first_odd == cut - 1  # no line before the end of data is odd
         else:
             cut, rest = len(data) - _held_back(data), None
             is_plain = first_odd >= cut

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from posthouse.wire.lines import ProtocolError
 from posthouse.wire.smtp.path import PathError, parse_path
@@ -30,8 +32,7 @@ class CommandError(ProtocolError):
         self.reply = Reply(code, enhanced, text)
 
 
-@dataclass(frozen=True, slots=True)
-class MailOptions:
+class MailOptions(msgspec.Struct, frozen=True):
     """Parameters of MAIL FROM."""
 
     body: str = ""  # "", "7BIT" or "8BITMIME"
@@ -43,8 +44,7 @@ class MailOptions:
     envid: str = ""  # ENVID= of DSN, decoded
 
 
-@dataclass(frozen=True, slots=True)
-class RcptOptions:
+class RcptOptions(msgspec.Struct, frozen=True):
     """Parameters of RCPT TO, all of them of DSN (RFC 3461 §4.1, §4.2)."""
 
     notify: frozenset[str] = frozenset()  # empty, {"NEVER"}, or some of "SUCCESS", "FAILURE", "DELAY"
@@ -83,15 +83,15 @@ def _split(text: str, command: str) -> Mapping[str, str | None]:
     """Keywords in upper case, and their values. None twice."""
     if not text:
         return MappingProxyType({})
-    error = CommandError(501, BAD_ARGUMENT, f"Unable to parse {command} ESMTP parameters")
+    unreadable = f"Unable to parse {command} ESMTP parameters"
     if text[0] not in " \t":
-        raise error
+        raise CommandError(501, BAD_ARGUMENT, unreadable)
     parameters: dict[str, str | None] = {}
     for word in text.split():
         keyword, equals, value = word.partition("=")
         keyword = keyword.upper()
         if not keyword or keyword in parameters or "=" in value:
-            raise error
+            raise CommandError(501, BAD_ARGUMENT, unreadable)
         parameters[keyword] = value if equals else None
     return parameters
 
