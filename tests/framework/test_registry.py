@@ -306,9 +306,9 @@ def test_dependencies_come_first_in_the_lifetime(configure: Configure) -> None:
         ),
         ("gate a", "f:1: gate is not available in this version\n    column 1"),
         ("thing", ""),
-        ("make.thing a\nmake.chain a", "f:2: config block named a already exists\n    column 1"),
-        ("make.thing a a", "f:1: config block named a already exists\n    column 1"),
-        ("make.thing a b\nmake.thing b", "f:2: config block named b already exists\n    column 1"),
+        ("make.thing a\nmake.chain a", "f:2: config block named a already exists: f:1\n    column 1"),
+        ("make.thing a a", "f:1: config block named a already exists: f:1\n    column 1"),
+        ("make.thing a b\nmake.thing b", "f:2: config block named b already exists: f:1\n    column 1"),
     ],
 )
 def test_registration(configure: Configure, text: str, error: str) -> None:
@@ -357,7 +357,7 @@ def test_an_unknown_name(configure: Configure) -> None:
     ("text", "error"),
     [
         ("broken", "use:1: this cannot be made\n    column 1"),
-        ('"no file"', "use:1: [Errno 2] No such file or directory: 'x.pem'\n    column 1"),
+        ('"no file"', "use:1: x.pem: No such file or directory\n    column 1"),
         ("config", "use:1: not so\n    column 1, but so"),
     ],
 )

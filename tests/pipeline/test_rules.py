@@ -316,22 +316,49 @@ def test_an_unknown_directive_is_told_with_the_nearest_known_one(text: str, mean
             "check {\n&nobody\n}\nreject", "x.conf:3: no such instance registered: nobody", id="no member"
         ),
         pytest.param(
-            "check dummy\nreject",
-            "x.conf:2: module dummy (dummy) doesn't implement checks interface",
+            "check require_tls\nreject",
+            "x.conf:2: expected check &NAME, or check { ... }",
             id="no group at all",
+        ),
+        pytest.param(
+            "modify dummy {\n}\nreject", "x.conf:2: expected modify &NAME", id="no block of a group"
         ),
         pytest.param(
             "dmarc_mode tree\nreject", "x.conf:2: dmarc_mode is not available in this version", id="later too"
         ),
         pytest.param("reject 250", "x.conf:2: invalid SMTP code: 250", id="code"),
         pytest.param("reject 550 5.7", "x.conf:2: invalid enhanced status code: 5.7", id="enhanced"),
-        pytest.param("reject 550 4.7.0", "x.conf:2: class of", id="classes differ"),
+        pytest.param(
+            "reject 550 4.7.0",
+            "x.conf:2: the enhanced status code 4.7.0 does not fit 550: it must begin with 5",
+            id="classes differ",
+        ),
         pytest.param('reject 550 5.7.0 ""', "x.conf:2: the text of reject is empty", id="text"),
         pytest.param("reject 550 5.7.0 a b", "x.conf:2: too many arguments", id="too many"),
         pytest.param(
             "source a..b {\nreject\n}\ndefault_source {\nreject\n}",
             "x.conf:2: invalid matching rule: a..b",
             id="rule",
+        ),
+        pytest.param(
+            "destination a.example\ndefault_destination {\nreject\n}",
+            "x.conf:2: a block is expected here: destination ... { ... }",
+            id="no block",
+        ),
+        pytest.param(
+            "destination_in identity\nreject",
+            "x.conf:2: a block is expected here: destination_in ... { ... }",
+            id="no block behind a table",
+        ),
+        pytest.param(
+            "source *.a.example {\nreject\n}\ndefault_source {\nreject\n}",
+            "x.conf:2: invalid matching rule: *.a.example: there are no wildcards, but source_in with a table",
+            id="wildcard",
+        ),
+        pytest.param(
+            "destination *@a.example {\nreject\n}\ndefault_destination {\nreject\n}",
+            "x.conf:2: invalid matching rule: *@a.example: a whole domain is said without @: a.example",
+            id="wildcard at a domain",
         ),
         pytest.param("dmarc yes\nreject", "x.conf:2: dmarc is not available in this version", id="later"),
         pytest.param(

@@ -78,6 +78,9 @@ def parse_reply(args: tuple[str, ...], node: Node) -> Reply:
         return REJECTED
     code = _reply_code(args[0], node)
     enhanced = _enhanced(args[1], node) if len(args) > 1 else (code // 100, 7, 0)
+    if enhanced[0] != code // 100:
+        text = f"the enhanced status code {args[1]} does not fit {code}: it must begin with {code // 100}"
+        raise ConfigError(text, at=node)
     text = args[2] if len(args) > 2 else REJECTED.text
     if not text:
         raise ConfigError(f"the text of {node.name} is empty", at=node)

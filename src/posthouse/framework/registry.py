@@ -79,7 +79,8 @@ class Registry:
         instance = _Instance(node, module, names[0])
         for name in names:
             if name in self._instances:
-                raise ConfigError(f"config block named {name} already exists", at=node)
+                first = self._instances[name].node.where
+                raise ConfigError(f"config block named {name} already exists: {first}", at=node)
             self._instances[name] = instance
 
     def is_endpoint(self, name: str) -> bool:
@@ -199,7 +200,7 @@ class Registry:
         except ConfigError as err:
             raise err.placed(node) from err
         except (ValueError, OSError) as err:
-            raise ConfigError(str(err), at=node) from err
+            raise ConfigError(_reason(err), at=node) from err
         self.lifetime.append((context, obj))
         return obj
 
@@ -212,6 +213,13 @@ def load_class(path: str) -> type[Module]:
 
 def _unknown(text: str, name: str, node: Node, known: Iterable[str]) -> ConfigError:
     return ConfigError(text, at=node, hint=did_you_mean(name, known))
+
+
+def _reason(err: ValueError | OSError) -> str:
+    """What a constructor found wrong, in words for the operator."""
+    if isinstance(err, OSError) and err.filename is not None:
+        return f"{err.filename}: {err.strerror}"
+    return str(err)
 
 
 def _load(paths: Mapping[str, str], name: str, node: Node) -> type[Module]:

@@ -78,7 +78,9 @@ def _level(parts: "_Parts", empty: str, block: Callable[[Node, Scope], B], scope
 
 
 def _destination(block: Node, scope: Scope) -> DestinationRules:
-    children = block.children or ()
+    if block.children is None:  # { } discards, but who forgets a block does not mean that
+        raise ConfigError(f"a block is expected here: {block.name} ... {{ ... }}", at=block)
+    children = block.children
     _check_names(children, HANDLING | GROUPS, text="invalid directive: {}")
     rejects = [child for child in children if child.name == "reject"]
     deliveries = [child for child in children if child.name in {"deliver_to", "reroute"}]
@@ -205,10 +207,10 @@ class _Reading:
 
     def _group(self, node: Node, module: str, role: Role[T]) -> T:
         """`check &NAME`, or `check { ... }`: a group without a name."""
-        if not node.args:
-            if node.children is None:
-                raise ConfigError(f"expected {node.name} &NAME, or {node.name} {{ ... }}", at=node)
+        if not node.args and node.children is not None:
             node = replace(node, args=(module,))
+        if not node.args or not (node.args[0] == module or node.args[0].startswith("&")):
+            raise ConfigError(f"expected {node.name} &NAME, or {node.name} {{ ... }}", at=node)
         return self._scope.registry.resolve(node, role, self._scope)
 
 
@@ -220,6 +222,14 @@ def _keys(node: Node) -> list[str]:
 
 
 def _key(rule: str, node: Node) -> str:
+    local_part, at, domain = rule.rpartition("@")
+    if at and local_part in ("", "*"):
+        raise ConfigError(
+            f"invalid matching rule: {rule}: a whole domain is said without @: {domain}", at=node
+        )
+    if "*" in domain:
+        text = f"there are no wildcards, but {node.name}_in with a table, as regexp"
+        raise ConfigError(f"invalid matching rule: {rule}: {text}", at=node)
     try:
         if "@" in rule:
             return address.for_lookup(rule)
