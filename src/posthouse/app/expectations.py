@@ -20,7 +20,7 @@ from posthouse.app.rehearse import (
 )
 from posthouse.core.world import DnsError, IpAddress
 from posthouse.framework.buffer import Body
-from posthouse.framework.config.expect import Expectation, ExpectBlock, Place, Refusal
+from posthouse.framework.config.expect import Expectation, ExpectBlock, Place, Refusal, asked_name
 from posthouse.framework.config.load import Source
 from posthouse.framework.config.node import ConfigError, Node, raise_all
 from posthouse.framework.interfaces.check import PASS, Check, CheckState, Verdict
@@ -57,7 +57,7 @@ class GivenResolver:
         return self._values("cname", name)[0]
 
     def _values(self, kind: str, name: str) -> tuple[str, ...]:
-        values = self.records.get((kind, name.lower()))
+        values = self.records.get((kind, asked_name(name)))
         if values is None:
             raise NotGiven(f"{kind} {name}")
         if not values:

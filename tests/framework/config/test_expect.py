@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from posthouse.core.world import Paths
-from posthouse.framework.config.expect import Expectation
+from posthouse.framework.config.expect import Expectation, asked_name
 from posthouse.framework.config.globals import read_globals
 from posthouse.framework.config.load import Source
 from posthouse.framework.config.node import Node
@@ -56,11 +56,24 @@ def test_a_block_is_read() -> None:
         ),
         pytest.param("from a@b.c; to a@b.c; accepted; dns mx b.c mx.b.c", "preferences", id="mx"),
         pytest.param("from a@b.c; to a@b.c; accepted; dns ptr b.c x", "x.conf:5: 'b.c' does not", id="ptr"),
+        pytest.param(
+            'from a@b.c; to a@b.c; accepted; dns mx b.c; dns MX B.c. "10 x"',
+            "x.conf:6: the mx records of b.c are given already",
+            id="same records",
+        ),
+        pytest.param("from a@b.c; to a@b.c; accepted; dns mx xn--a", "x.conf:5: ", id="name"),
         pytest.param("from a@b.c; to a@b.c; acepted", "did you mean accepted", id="directive"),
     ],
 )
 def test_mistakes_are_told_with_their_line(text: str, said: str) -> None:
     assert said in read(text)[1]
+
+
+def test_names_in_dns_are_compared_in_one_form() -> None:
+    (found,), errors = read('from <>; to a@b.c; accepted; dns mx BÜCHER.example. "10 mx.b.c"')
+    assert errors == ""
+    assert found.records == {("mx", "xn--bcher-kva.example"): ("10 mx.b.c",)}
+    assert asked_name("xn--bcher-kva.example.") == asked_name("bücher.example")
 
 
 def test_a_block_is_expected() -> None:

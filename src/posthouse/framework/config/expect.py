@@ -8,7 +8,7 @@ expect "aliases lead to mailboxes" {
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -18,11 +18,17 @@ from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import arguments, directive, parse_settings, repeated, settings
 from posthouse.framework.config.values import Single, boolean, some_arguments, string, without_block
+from posthouse.message.address import domain_to_ascii
 
 SOME_IP: Final = "192.0.2.1"  # of a client that the block says nothing of; for documentation (RFC 5737)
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 DNS_TYPES: Final = ("a", "mx", "txt", "ptr", "cname")
+
+
+def asked_name(name: str) -> str:
+    """The form by which names in DNS are compared here. Raises AddressError."""
+    return domain_to_ascii(name).lower().removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """`dns TYPE NAME [VALUE...]`: no value is no such name."""
+    """`dns TYPE NAME [VALUE...]`: no value is no such name. name: see asked_name; of `ptr` the IP."""
 
+    node: Node
     type: str
     name: str
     values: tuple[str, ...]
@@ -102,19 +109,18 @@ class RecordsKind:
         args = without_block(node).args
         if len(args) < 2:
             raise ConfigError(f"expected {self.name}", at=node)
-        kind, name, values = args[0].lower(), args[1].lower(), args[2:]
+        kind, name, values = args[0].lower(), args[1], args[2:]
         if kind not in DNS_TYPES:
             raise ConfigError(f"{args[0]} is none of {', '.join(DNS_TYPES)}", at=node)
         if kind == "mx" and not all(re.fullmatch(r"\d{1,5} \S+", value, re.ASCII) for value in values):
             raise ConfigError('expected exchanges with their preferences, as "10 mx.example.net"', at=node)
         try:
-            if kind == "ptr":
-                name = str(ip_address(name))
+            name = str(ip_address(name)) if kind == "ptr" else asked_name(name)
             for value in values if kind == "a" else ():
                 ip_address(value)
         except ValueError as err:
             raise ConfigError(str(err), at=node) from err
-        return Records(kind, name, values)
+        return Records(node, kind, name, values)
 
 
 def _one_line(text: str) -> str:
@@ -178,6 +184,17 @@ class Expectation:
         return " ".join(("expect", *(f'"{name}"' for name in self.block.name)))
 
 
+def _by_name(dns: Sequence[Records]) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """The values of each name. Raises ConfigError for one that has two answers."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for one in dns:
+        if (one.type, one.name) in found:
+            text = f"the {one.type} records of {one.name} are given already: say all values in one directive"
+            raise ConfigError(text, at=one.node)
+        found[one.type, one.name] = one.values
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ExpectKind:
     """The type of a whole block."""
@@ -196,7 +213,7 @@ class ExpectKind:
             raise ConfigError(text, at=node)
         if block.refused is not None and block.delivered_to:
             raise ConfigError("a message that is refused is not delivered", at=block.refused.node)
-        return Expectation(node, block, {(one.type, one.name): one.values for one in block.dns})
+        return Expectation(node, block, _by_name(block.dns))
 
 
 expect: Final = ExpectKind()
