@@ -91,6 +91,15 @@ def block(name: str, *steps: tuple[str, str]) -> Node:
     return Node("table.chain", (name,), children, "x.conf", 1)
 
 
+def inside(module: str, name: str, directive: str, table: str) -> Node:
+    """Another module that asks a table."""
+    words = {directive: table}
+    if module == "storage.imapsql":
+        words |= {"driver": "sqlite3", "dsn": "mail.db"}
+    children = tuple(Node(word, (value,), None, "x.conf", 2) for word, value in words.items())
+    return Node(module, (name,), children, "x.conf", 1)
+
+
 def resolve(registry: Registry, name: str, folder: Path) -> Table:
     scope = Scope({}, FakeWorld(folder).paths, registry)
     return registry.resolve(Node("table", (f"&{name}",), None, "x.conf", 9), roles.TABLE, scope)
@@ -112,12 +121,21 @@ async def test_both_kinds_of_steps_keep_the_order_of_the_file(tmp_path: Path) ->
         pytest.param([block("a", ("step", "&a"))], id="itself"),
         pytest.param([block("a", ("step", "&b")), block("b", ("optional_step", "identity"), ("step", "&a"))], id="two"),
         pytest.param([block("a", ("step", "&b")), block("b", ("step", "&c")), block("c", ("step", "&b"))], id="further on"),
+        pytest.param([block("a", ("step", "&p")), inside("auth.pass_table", "p", "table", "&a")], id="passwords"),
+        pytest.param([inside("auth.pass_table", "a", "table", "&b"), block("b", ("step", "&a"))], id="passwords first"),
     ],
 )  # fmt: skip
-def test_a_chain_that_leads_back_to_itself_is_refused(blocks: list[Node], tmp_path: Path) -> None:
+def test_tables_that_lead_back_to_themselves_are_refused(blocks: list[Node], tmp_path: Path) -> None:
     registry = configure(tmp_path, *blocks)
-    with pytest.raises(ConfigError, match=r"x\.conf:1: the chain leads back to itself"):
+    with pytest.raises(ConfigError, match=r"x\.conf:1: a look-up leads back to this table"):
         resolve(registry, "a", tmp_path)
+
+
+def test_what_a_storage_delivers_by_may_ask_the_storage(tmp_path: Path) -> None:
+    registry = configure(
+        tmp_path, block("a", ("step", "&m")), inside("storage.imapsql", "m", "delivery_map", "&a")
+    )
+    assert isinstance(resolve(registry, "a", tmp_path), ChainTable)
 
 
 async def test_a_chain_may_be_used_twice(tmp_path: Path) -> None:

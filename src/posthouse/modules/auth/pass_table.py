@@ -5,6 +5,7 @@ from typing import Final
 
 from posthouse.core.errors import MailError
 from posthouse.core.world import Subscription
+from posthouse.framework.circles import forbid_circle
 from posthouse.framework.config.kinds import table
 from posthouse.framework.config.settings import inline_module, settings
 from posthouse.framework.hashing import MalformedHash
@@ -25,6 +26,8 @@ class PassTable(Module):
         table: Table = inline_module(table, directive="table", help="user name to ALGORITHM:HASH")
 
     def __init__(self, settings: Settings, context: Context) -> None:
+        self.asks = (settings.table,)
+        forbid_circle(self, self.asks)
         self._table = settings.table
         self._bus = context.world.bus
         self._checker = PasswordChecker(context.world.clock, context.world.random)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from posthouse.core.errors import INTERNAL, MailError
+from posthouse.framework.circles import forbid_circle
 from posthouse.framework.config.kinds import table
 from posthouse.framework.config.node import Node
 from posthouse.framework.config.scope import Scope
@@ -40,8 +41,8 @@ class ChainTable(Module):
         step: tuple[Step, ...] = repeated(StepKind(), names=(OPTIONAL,), help="the next table")
 
     def __init__(self, settings: Settings, context: Context) -> None:
-        if self in _chains_in(settings.step):
-            raise ValueError("the chain leads back to itself")
+        self.asks = tuple(step.table for step in settings.step)
+        forbid_circle(self, self.asks)
         self._steps = settings.step
         self._module = context.module
 
@@ -67,15 +68,3 @@ class ChainTable(Module):
                     INTERNAL, module=self._module, reason=f"more than {VALUES_MAX} values", key=key
                 )
         return values
-
-
-def _chains_in(steps: Sequence[Step]) -> set[ChainTable]:
-    """All chains that a look-up may come to. One that is not constructed yet will look for itself."""
-    found: set[ChainTable] = set()
-    waiting = [steps]
-    while waiting:
-        for step in waiting.pop():
-            if isinstance(step.table, ChainTable) and step.table not in found:
-                found.add(step.table)
-                waiting.append(getattr(step.table, "_steps", ()))
-    return found
