@@ -6,7 +6,7 @@ import syslog
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -136,10 +136,13 @@ class LogSink:
     """A sink for `core.log.Logger`: takes lines from any thread, never blocks, never raises.
 
     `flush` waits for what was taken; `close` ends the thread.
+
+    lost: hears how many lines were dropped; None: a line says so.
     """
 
-    def __init__(self, targets: Sequence[Target]) -> None:
+    def __init__(self, targets: Sequence[Target], *, lost: Callable[[int], None] | None = None) -> None:
         self._targets = list(targets)
+        self._lost = lost
         self._ring: deque[Line] = deque()
         self._octets = 0
         self._dropped = 0
@@ -202,7 +205,10 @@ class LogSink:
             self._octets = 0  # about: the loop may have added a line meanwhile
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
-                lines.append((time.time(), b'log lines dropped\t{"count":%d}' % dropped, False))
+                if self._lost is not None:
+                    self._lost(dropped)
+                else:
+                    lines.append((time.time(), b'log lines dropped\t{"count":%d}' % dropped, False))
             self._each(lambda target, lines=lines: target.write(lines))
         self._idle = True
         if self._ring:  # came between the last look and `idle`
