@@ -81,3 +81,14 @@ async def test_a_pipeline_with_a_name_logs_by_its_own_switch() -> None:
     await send(chain, logged(lines, debug=False), "bob@x.example")
     assert lines.lines == []
     assert own.lines[-1].startswith("[debug] msgpipeline: destination chosen\t")
+
+
+async def test_a_modifier_that_refuses_an_address_is_named() -> None:
+    lines = LogLines()
+    alias = ToldModifier(failing={"eve@x.example": DOWN})
+    with pytest.raises(MailError):
+        await send(pipeline(only(to(), modifiers=[alias])), logged(lines), "eve@x.example")
+    text, _, fields = lines.lines[-1].partition("\t")
+    assert text == "[debug] smtp: address not rewritten"
+    assert json.loads(fields).items() >= {"modifier": "ToldModifier", "address": "eve@x.example"}.items()
+    assert json.loads(fields)["reason"] == "no answer"

@@ -31,8 +31,9 @@ class Told:
     def chose(self, choice: Choice[SourceRules] | Choice[DestinationRules]) -> None:
         self.heard.append(("chose", choice.block.where, choice.address, choice.rule))
 
-    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str]) -> None:
-        self.heard.append(("rewrote", modifier, address, tuple(result)))
+    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str] | Exception) -> None:
+        said = result if isinstance(result, Exception) else tuple(result)
+        self.heard.append(("rewrote", modifier, address, said))
 
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         self.heard.append(("checked", check, stage, subject, verdict))

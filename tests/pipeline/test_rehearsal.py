@@ -234,3 +234,21 @@ async def test_a_check_that_needs_more_than_dns_is_not_asked_and_said_so() -> No
     assert not check.calls
     assert {fact.verdict for fact in facts if isinstance(fact, CheckAsked)} == {"not asked"}
     assert [fact.says for fact in facts if isinstance(fact, Reached)] == [UNKNOWN]
+
+
+async def test_why_an_address_cannot_be_rewritten_is_told() -> None:
+    facts: list[Fact] = []
+    failure = MailError(Reply(554, (5, 3, 5), "Local configuration error"), reason="it is no address")
+    modifier = ToldModifier(failing={"ann@example.net": failure, "ann@example.org": failure})
+    rehearsed = replace(
+        pipeline(only(to(KeptTarget()), modifiers=[modifier])),
+        rehearsal=Rehearsal(facts.append, lambda what: Named(type(what).__name__)),
+    )
+    for sender, recipient in (("ann@example.net", "bob@example.org"), ("bob@example.net", "ann@example.org")):
+        told = await deliver(rehearsed, sender, [recipient])
+        assert told.replies == [failure.reply]
+    rewritten = [fact for fact in facts if isinstance(fact, Rewritten)]
+    assert [(fact.modifier.name, fact.address, fact.error) for fact in rewritten] == [
+        ("ToldModifier", "ann@example.net", "it is no address"),
+        ("ToldModifier", "ann@example.org", "it is no address"),
+    ]

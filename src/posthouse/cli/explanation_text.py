@@ -45,7 +45,12 @@ def _fact(fact: Fact) -> Iterator[str]:
             reason = f" ({fact.reason})" if fact.reason and fact.reason not in fact.reply else ""
             yield f"{_name(fact.check)}, {fact.stage}{of}: {fact.verdict}{said}{reason}"
         case Rewritten():
-            yield f"{_name(fact.modifier)}: {fact.address or '<>'} becomes {', '.join(fact.result) or 'nobody'}"
+            result = (
+                f"cannot be rewritten: {fact.error}"
+                if fact.error
+                else f"becomes {', '.join(fact.result) or 'nobody'}"
+            )
+            yield f"{_name(fact.modifier)}: {fact.address or '<>'} {result}"
         case Reached():
             yield f"goes to {_name(fact.target)} as {fact.recipient}, from {fact.sender or '<>'}: {fact.says}"
 

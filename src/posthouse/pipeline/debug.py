@@ -25,11 +25,12 @@ class DebugTrace:
         matched = "table" if choice.table is not None else choice.rule or "default"
         self._log.debug(f"{kind} chosen", rule=choice.block.where, address=choice.address, matched=matched)
 
-    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str]) -> None:
-        if tuple(result) != (address,):
-            self._log.debug(
-                "address rewritten", modifier=type(modifier).__name__, address=address, result=list(result)
-            )
+    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str] | Exception) -> None:
+        asked = {"modifier": type(modifier).__name__, "address": address}
+        if isinstance(result, Exception):
+            self._log.debug("address not rewritten", **(error_fields(result) | asked))
+        elif tuple(result) != (address,):
+            self._log.debug("address rewritten", **asked, result=list(result))
 
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         said = error_fields(verdict.reason) if verdict.reason is not None else {}

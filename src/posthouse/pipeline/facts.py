@@ -72,11 +72,12 @@ class CheckAsked(msgspec.Struct, frozen=True, tag_field="fact", tag="check"):
 
 
 class Rewritten(msgspec.Struct, frozen=True, tag_field="fact", tag="rewriting"):
-    """A modifier made something else of an address."""
+    """A modifier made something else of an address. error: why it could not; then there is no result."""
 
     modifier: Named
     address: str
     result: tuple[str, ...]
+    error: str = ""
 
 
 class Reached(msgspec.Struct, frozen=True, tag_field="fact", tag="target"):

@@ -30,8 +30,13 @@ class ModifierRun:
     async def sender(self, sender: str) -> str:
         """The sender as they make it, one after the other."""
         for modifier, state in self._states:
-            before, sender = sender, await state.rewrite_sender(sender)
-            self._trace.rewrote(modifier, before, (sender,))
+            try:
+                result = await state.rewrite_sender(sender)
+            except Exception as err:
+                self._trace.rewrote(modifier, sender, err)
+                raise
+            self._trace.rewrote(modifier, sender, (result,))
+            sender = result
         return sender
 
     async def recipients(self, recipients: Sequence[str]) -> Sequence[str]:
@@ -39,7 +44,11 @@ class ModifierRun:
         for modifier, state in self._states:
             rewritten: list[str] = []
             for recipient in recipients:
-                result = await state.rewrite_recipient(recipient)
+                try:
+                    result = await state.rewrite_recipient(recipient)
+                except Exception as err:
+                    self._trace.rewrote(modifier, recipient, err)
+                    raise
                 self._trace.rewrote(modifier, recipient, result)
                 rewritten += result
                 if len(rewritten) > RECIPIENT_MAX:

@@ -77,9 +77,12 @@ class Telling:
             missed = passed_over(self._source, choice)
             self._tell("destination", choice, missed, _outcome(choice.block))
 
-    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str]) -> None:
-        if tuple(result) != (address,):
-            self._rehearsal.hear(Rewritten(self._rehearsal.name_of(modifier), address, tuple(result)))
+    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str] | Exception) -> None:
+        name = self._rehearsal.name_of(modifier)
+        if isinstance(result, Exception):
+            self._rehearsal.hear(Rewritten(name, address, (), reason_of(result)))
+        elif tuple(result) != (address,):
+            self._rehearsal.hear(Rewritten(name, address, tuple(result)))
 
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         reason = verdict.reason

@@ -40,8 +40,8 @@ class Trace(Protocol):
         """A block was chosen."""
         ...
 
-    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str]) -> None:
-        """A modifier made this of a sender (always one result) or of a recipient."""
+    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str] | Exception) -> None:
+        """A modifier made this of a sender (always one result) or of a recipient; an exception refuses it."""
         ...
 
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
@@ -58,7 +58,7 @@ class _NoTrace:
     def chose(self, choice: Choice[SourceRules] | Choice[DestinationRules]) -> None:
         return None
 
-    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str]) -> None:
+    def rewrote(self, modifier: Modifier, address: str, result: Sequence[str] | Exception) -> None:
         return None
 
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
