@@ -35,8 +35,8 @@ async def test_the_first_address_that_takes_us_is_used() -> None:
 @pytest.mark.parametrize(
     ("host", "why"),
     [
-        ("127.0.0.7", "Connect call failed"),
-        ("refused.example.org", "Connect call failed"),
+        ("127.0.0.7", "[Cc]onnect"),
+        ("refused.example.org", "[Cc]onnect"),
         ("none.example.org", "has no address"),
         ("unknown.example.org", "no such name"),
         ("broken.example.org", "SERVFAIL"),

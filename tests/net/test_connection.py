@@ -4,12 +4,11 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trustme
-import uvloop
 
 from posthouse.core.log import Logger
 from posthouse.net.connection import READ_BUFFER, ConnectionLost, Stream
@@ -18,12 +17,6 @@ from posthouse.testing.world import LogLines
 
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE = 20.0  # seconds: only ever reached by a failing test
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @asynccontextmanager

@@ -3,14 +3,13 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
 import pytest
 import trustme
-import uvloop
 
 from posthouse.core.log import Logger
 from posthouse.net import proxied
@@ -25,12 +24,6 @@ PATIENCE = 20.0  # seconds: only ever reached by a failing test
 HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.2 4321 25\r\n"
 EVERYBODY = Proxies()
 STRANGERS = Proxies((ip_network("192.0.2.0/24"),))
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 class Heard:

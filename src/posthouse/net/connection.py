@@ -197,10 +197,7 @@ class Stream(asyncio.Protocol):
         self._transport = transport
         self.tls = _tls_state(transport)
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self.peer_ip = unmapped(ip_address(peer[0].partition("%")[0]))
-            self.peer_port = peer[1]
+        self.peer_ip, self.peer_port = peer_of(transport)
         self._made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -263,6 +260,14 @@ class Stream(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._armed = None, float("inf")
+def peer_of(transport: asyncio.BaseTransport) -> tuple[IpAddress | None, int]:
+    """Address and port of who has connected; None of a Unix socket."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return None, 0
+    return unmapped(ip_address(peer[0].partition("%")[0])), peer[1]
+
+
 
 
 def unmapped(ip: IpAddress) -> IpAddress:

@@ -9,7 +9,6 @@ from ipaddress import IPv4Network, IPv6Network
 from posthouse.core.log import Logger
 from posthouse.core.world import IpAddress
 from posthouse.net.connection import ConnectionLost, Stream, unmapped
-from posthouse.net.tls_transport import HANDSHAKE_TIMEOUT
 from posthouse.wire.lines import ProtocolError
 from posthouse.wire.proxy.header import ProxyHeader, parse_proxy_header
 
@@ -39,9 +38,11 @@ class ProxiedStream(Stream):
 
     From then on `peer_ip` and `peer_port` are those of the client. Before, a session may already greet: clients of our
     protocols wait for that, and a header is not obligatory.
+
+    admit: asked once the client is known, whether there is room for it; where there is not, `read` gives no more.
     """
 
-    __slots__ = ("_head", "_log", "_proxies")
+    __slots__ = ("_head", "_log", "_proxies", "admit")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class ProxiedStream(Stream):
         self._proxies = proxies
         self._log = log
         self._head: bytes | None = b""  # what has come of the header; None behind it
+        self.admit: Callable[[], bool] | None = None
 
     @property
     def is_peer_known(self) -> bool:
@@ -72,11 +74,9 @@ class ProxiedStream(Stream):
             deadline = deadline or self._loop.time() + HEADER_TIMEOUT
             rest = self._behind_header(data)
             if rest is not None:
+                if self.admit is not None and not self.admit():
+                    return b""
                 return rest or await super().read(timeout)
-
-    async def start_proxied_tls(self, context: ssl.SSLContext) -> None:
-        """Become TLS behind the header: it is the client that speaks first. Raises as `read` and `start_tls` do."""
-        await self.start_tls(context, ahead=await self.read(HANDSHAKE_TIMEOUT))
 
     async def _more(self, timeout: float) -> bytes:
         try:

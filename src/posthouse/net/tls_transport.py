@@ -7,6 +7,7 @@ a record at a time: an idle connection takes what OpenSSL needs, 17 KiB, and lit
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Final, cast
 
@@ -16,6 +17,8 @@ RECORD: Final = (
     16_384  # octets that a record has at most (RFC 8446 §5.1), and that are read or written at a time
 )
 ANSWERS_MAX: Final = RECORD  # octets that TLS itself answers after the handshake: 600 changes of keys
+
+Admission = Callable[[asyncio.BaseTransport], Callable[[], None] | None]
 
 
 class _State(Enum):
@@ -32,11 +35,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     """
 
     __slots__ = (
+        "_admit",
         "_answered",
         "_below",
         "_inbound",
         "_inside",
         "_is_inside_made",
+        "_leave",
         "_loop",
         "_outbound",
         "_ready",
@@ -51,12 +56,17 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         inside: asyncio.Protocol,
         context: ssl.SSLContext,
         ready: "asyncio.Future[None] | None" = None,
+        admit: Admission | None = None,
     ) -> None:
-        """The inside is connected when the handshake is done; with `ready` it is already, and that hears how it went."""
+        """The inside is connected when the handshake is done; with `ready` it is already, and that hears how it went.
+
+        admit: asked when the connection is made; gives what is to be called when the handshake is over, None for one too many.
+        """
         self._loop = loop
         self._inside = inside
         self._is_inside_made = ready is not None
         self._ready = ready
+        self._admit, self._leave = admit, _nothing
         self._inbound, self._outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._inbound, self._outbound, server_side=True)
         self._state = _State.HANDSHAKE
@@ -68,6 +78,12 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._below = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        if self._admit is not None:
+            leave = self._admit(transport)
+            if leave is None:
+                self.abort()
+                return
+            self._leave = leave
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT, self._give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +102,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._state = _State.CLOSED
         self._stop_timer()
+        self._end_handshake()
         self._tell_ready(exc or ConnectionResetError("the peer left during the TLS handshake"))
         if self._is_inside_made:
             self._inside.connection_lost(exc)
@@ -190,6 +207,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._stop_timer()
         self._state = _State.OPEN
         self._flush()
+        self._end_handshake()
         self._tell_ready(None)
         if not self._is_inside_made:
             self._is_inside_made = True
@@ -232,6 +250,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._outbound.pending:
             self._below.write(self._outbound.read())
 
+    def _end_handshake(self) -> None:
+        leave, self._leave = self._leave, _nothing
+        leave()
+
     def _tell_ready(self, err: Exception | None) -> None:
         ready, self._ready = self._ready, None
         if ready is None or ready.done():
@@ -245,3 +267,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _nothing() -> None:
+    """Nobody counts this handshake."""

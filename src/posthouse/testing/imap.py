@@ -235,6 +235,8 @@ class ImapServer:
             "storage_map": None,
             "storage_map_normalize": normalize.auto,
             "proxy_protocol": None,
+            "max_connections": 0,
+            "max_connections_per_ip": 0,
             "io_debug": False,
             "io_errors": False,
             "debug": False,

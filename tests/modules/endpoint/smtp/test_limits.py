@@ -5,7 +5,6 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from posthouse.framework.buffer import Body
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.target import Delivery
 from posthouse.message.header import Header
-from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.testing.smtp import Talk, serving_smtp
 from posthouse.testing.target import KeptTarget
 from posthouse.testing.world import FakeWorld
@@ -298,19 +296,6 @@ async def test_R_172_connections_in_all_are_bounded(tmp_path: Path) -> None:
             served.connect() as second,
         ):
             assert (await second.hear()).startswith("421 4.7.0 ")
-
-
-def test_R_172_counters_come_back_to_nothing() -> None:
-    connections = Connections(most=3, most_of_client=2)
-    one, neighbour = ip_address("2001:db8::1"), ip_address("2001:db8::2")
-    assert connections.enter(one)
-    assert connections.enter(neighbour)
-    assert not connections.enter(one)  # whoever has one address of a /64 has them all
-    assert connections.enter(None)
-    assert not connections.enter(ip_address("192.0.2.1"))
-    for ip in (one, neighbour, None):
-        connections.leave(ip)
-    assert connections == Connections(most=3, most_of_client=2)
 
 
 class Early(KeptTarget):

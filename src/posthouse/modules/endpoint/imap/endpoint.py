@@ -10,7 +10,7 @@ from posthouse.framework.config.node import ConfigError
 from posthouse.framework.config.proxy import check_proxies, proxy_protocol
 from posthouse.framework.config.settings import arguments, directive, repeated, settings
 from posthouse.framework.config.tls import server_tls
-from posthouse.framework.config.values import boolean, normalization
+from posthouse.framework.config.values import boolean, integer, normalization
 from posthouse.framework.interfaces.auth import Authenticator
 from posthouse.framework.interfaces.endpoint import Address
 from posthouse.framework.interfaces.module import Context, Module
@@ -23,10 +23,12 @@ from posthouse.framework.spool import Spool
 from posthouse.modules.endpoint.imap.service import Service, Timeouts
 from posthouse.modules.endpoint.imap.session import Session
 from posthouse.net.connection import Stream
+from posthouse.net.connections import Bounds
 from posthouse.net.proxied import Proxies
 from posthouse.net.server import Server
 
 STOP_TIMEOUT: Final = 1.0  # seconds for sessions to end by themselves, once they were told
+TOO_MANY: Final = b"* BYE Too many connections, try again later\r\n"
 
 _FOR_TESTS: Final = "this is insecure configuration and should be used only for testing!"
 
@@ -60,6 +62,14 @@ class ImapSettings:
     proxy_protocol: Proxies | None = directive(
         proxy_protocol, default=None, help="connections come through a proxy that says who the client is"
     )
+    max_connections: int = directive(
+        integer, default=0, help="connections at a time; more are told BYE. 0 is no limit"
+    )
+    max_connections_per_ip: int = directive(
+        integer,
+        default=0,
+        help="the same for each client: an IPv4 address, or an IPv6 network of 64 bits. 0 is no limit",
+    )
     io_debug: bool = directive(boolean, default=False, help="write the traffic to the debug log")
     io_errors: bool = directive(boolean, default=False, help="log connections that break off")
     debug: bool = directive(boolean, default=False, inherit=True, help="log more")
@@ -77,7 +87,8 @@ class ImapEndpoint(Module):
         self._context = context
         self._check()
         self._service = _make_service(settings, context, timeouts or Timeouts())
-        self._server = Server(context.log)
+        bounds = Bounds(settings.max_connections, settings.max_connections_per_ip, TOO_MANY)
+        self._server = Server(context.log, bounds)
         self._sessions: set[Session] = set()
 
     async def prepare(self) -> None:

@@ -14,7 +14,6 @@ from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
 from posthouse.message.address import domain_to_ascii, valid_domain
-from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.rehearsal import rehearse
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
@@ -22,12 +21,16 @@ from posthouse.modules.endpoint.smtp.service import Service, message_ids
 from posthouse.modules.endpoint.smtp.session import Session
 from posthouse.modules.endpoint.smtp.settings import LmtpSettings, SmtpSettings
 from posthouse.net.connection import Stream
+from posthouse.net.connections import Bounds
 from posthouse.net.server import Server
 from posthouse.pipeline.pipeline import Pipeline
 from posthouse.wire.smtp.config import ServerConfig
+from posthouse.wire.smtp.reply import Reply
 
 STOP_MAX: Final = 5.0  # seconds for transactions under way when the server stops (design §2)
 COMMIT_MAX: Final = 1.5  # seconds more for messages that are being stored
+
+TOO_MANY: Final = Reply(421, (4, 7, 0), "Too many connections, try again later")
 
 _FOR_TESTS: Final = "this is insecure configuration and should be used only for testing!"
 
@@ -54,7 +57,8 @@ class SmtpEndpoint(Module):
             is_submission=self.is_submission,
             is_lmtp=self.is_lmtp,
         )
-        self._server = Server(context.log)
+        bounds = Bounds(settings.max_connections, settings.max_connections_per_ip, TOO_MANY.to_bytes())
+        self._server = Server(context.log, bounds)
         self._sessions: set[Session] = set()
         self._is_stopping = False
 
@@ -174,7 +178,6 @@ def make_service(
         reserve=DiskReserve(context.paths.state, settings.min_free, world.clock, log),
         intake=IntakeLimits(settings.max_message_size, settings.max_header_size, settings.max_received),
         limits=settings.limits,
-        connections=Connections(settings.max_connections, settings.max_connections_per_ip),
         early=target if isinstance(target, EarlyCheck) else None,
         ids=message_ids(world.random),
         log=log,

@@ -21,7 +21,6 @@ from posthouse.framework.interfaces.endpoint import Client
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
-from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.modules.endpoint.smtp.service import ID_DIGITS, Service
 from posthouse.modules.endpoint.smtp.session import Session
@@ -126,7 +125,6 @@ def _aside(service: Service, target: Target) -> Service:
         spool=Spool(service.spool.directory, service.world.random, memory=None),
         reserve=DiskReserve(Path("/"), 0, service.world.clock, log),
         limits=None,
-        connections=Connections(0, 0),
         early=target if isinstance(target, EarlyCheck) else None,
         ids=repeat(MESSAGE_ID),
         log=log,

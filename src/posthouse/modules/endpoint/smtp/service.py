@@ -13,7 +13,6 @@ from posthouse.framework.interfaces.limits import Limits
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
-from posthouse.modules.endpoint.smtp.connections import Connections
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
 from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.wire.smtp.config import ServerConfig
@@ -33,7 +32,6 @@ class Service:
     reserve: DiskReserve
     intake: IntakeLimits
     limits: Limits | None
-    connections: Connections
     early: EarlyCheck | None
     ids: Iterator[str]  # of messages, without end
     log: Logger

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from posthouse.core.errors import DISK_FULL
-from posthouse.core.world import DnsError, IpAddress
+from posthouse.core.world import DnsError
 from posthouse.framework.interfaces.auth import AuthUnavailable, InvalidCredentials
 from posthouse.framework.interfaces.message import Connection
 from posthouse.framework.sasl import UnsupportedMechanism
@@ -34,7 +34,6 @@ from posthouse.wire.smtp.server import ServerSession
 
 IDLE: Final = Reply(421, (4, 4, 2), "Idle timeout, bye bye")
 SHUTTING_DOWN: Final = Reply(421, (4, 3, 2), "Server shutting down")
-TOO_MANY: Final = Reply(421, (4, 7, 0), "Too many connections, try again later")
 READ_FAILED: Final = Reply(421, (4, 4, 0), "Connection error, sorry")
 CRASHED: Final = Reply(421, (4, 0, 0), "Internal server error")
 NOT_AUTHENTICATED: Final = Reply(502, (5, 7, 0), "Please authenticate first")
@@ -59,7 +58,6 @@ class Session:
         self._stream = stream
         self._engine = ServerSession(service.config, tls=stream.tls is not None)
         self._connection = Connection("", "", None)
-        self._counted: tuple[IpAddress | None] | None = None  # as whose connection this one is counted
         self._tally = Tally()
         self._transaction: Transaction | None = None
         self._mechanism: Mechanism | None = None
@@ -74,8 +72,6 @@ class Session:
         """Serve the client until it is gone."""
         self._stream.on_lost = self._lost
         try:
-            if self._stream.is_peer_known:
-                self._count()
             await self._converse()
         except Over:
             return
@@ -143,8 +139,6 @@ class Session:
             self._is_reading = False
         if not data or self._stream.is_lost:
             raise Over
-        if self._counted is None:
-            self._count()
         if self._service.mirrors_traffic:
             self._service.log.debug("read", data=data, src_ip=self._remote)
         return data
@@ -162,16 +156,6 @@ class Session:
                 await self._stream.drain(self._service.write_timeout)
             except TimeoutError:
                 raise ConnectionLost from None
-
-    def _count(self) -> None:
-        """Count the connection as its client's. Raises Over when it is one too many."""
-        ip = self._stream.peer_ip
-        if not self._service.connections.enter(ip):
-            self._engine.data_to_send()  # this comes instead of the greeting
-            self._say_last(TOO_MANY)
-            self._service.log.info("too many connections", src_ip=self._remote)
-            raise Over
-        self._counted = (ip,)
 
     def _say_last(self, reply: Reply) -> None:
         self._engine.close(reply)
@@ -193,8 +177,6 @@ class Session:
         self._stream.on_lost = None
         if self._rdns is not None:
             self._rdns.cancel()
-        if self._counted is not None:
-            self._service.connections.leave(*self._counted)
         await self._drop_transaction()
         count = self._tally.repeated_sender_errors
         if count > self._service.logged_errors_max:
