@@ -16,6 +16,7 @@ from posthouse.app.bus import WorkerBus
 from posthouse.app.compose import Configured, configure, read
 from posthouse.app.expectations import check_expectations
 from posthouse.app.messages import Begin, Failed, Granted, Publish, Ready, Rotate, Stop, Wanted
+from posthouse.app.timed_modules import recording_spans
 from posthouse.core.directories import DirectoryError
 from posthouse.core.log import Logger
 from posthouse.core.logsink import BadLogTarget, LogSink, open_targets
@@ -89,7 +90,8 @@ class Worker:
             log.info("configuration loaded")
         os.environ["PATH"] = f"{configured.paths.libexec}:{os.environ.get('PATH', os.defpath)}"
         os.chdir(configured.paths.state)
-        await self._work(configured, log, is_first=begin.is_first)
+        with recording_spans(configured, log):
+            await self._work(configured, log, is_first=begin.is_first)
 
     async def _take_sockets(
         self, configured: Configured, source: Source, listeners: GrantedListeners

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from posthouse.core import spans
 from posthouse.core.log import Logger
 from posthouse.db.batch import Committer, Job
 from posthouse.db.bloblog import BlobLog
@@ -182,8 +183,10 @@ class Writer:
         self._call(_settle, ready, None)
         try:
             committer = Committer(db, self._blobs, self._dialect)
+            track = spans.Track(f"writer {self._path.name}", database=str(self._path))
             while batch := self._take():
-                touched = committer.run([job for job in batch if not job.given_up], self._begin)
+                with track.span("sql/Batch", units=len(batch)):
+                    touched = committer.run([job for job in batch if not job.given_up], self._begin)
                 self._call(self._answer, batch, touched)
                 self._checkpointer.help(db.sql)
         finally:

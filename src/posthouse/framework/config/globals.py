@@ -70,6 +70,11 @@ class GlobalDirectives:
         help="where log lines go: stderr, stderr_ts, syslog, FILE, several of them; or off",
     )
     debug: bool = directive(boolean, default=False, help="log everything; inherited")
+    trace_file: str = directive(
+        string,
+        default="",
+        help="file for how long each stage of each message takes, for a trace viewer; relative to state_dir",
+    )
     tls_client: TlsClient | None = directive(
         tls_client,
         default=None,
@@ -128,6 +133,11 @@ class Globals:
     def log(self) -> tuple[str, ...]:
         """Log targets; none when the configuration does not say."""
         return self.directives.log
+
+    @property
+    def trace_file(self) -> str:
+        """Where spans go; "" is nowhere."""
+        return self.directives.trace_file
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:

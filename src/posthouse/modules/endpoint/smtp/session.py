@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final
 
+from posthouse.core import spans
 from posthouse.core.errors import DISK_FULL
 from posthouse.core.world import DnsError
 from posthouse.framework.interfaces.auth import AuthUnavailable, InvalidCredentials
@@ -190,6 +191,8 @@ class Session:
     # --- what the client wants
 
     async def _hello(self, event: Hello) -> None:
+        if spans.is_on:
+            spans.enter_session(self._remote)
         await self._drop_transaction()
         stream, old, early = self._stream, self._connection, self._service.early
         connection = Connection(
@@ -351,7 +354,8 @@ class Session:
     async def _look_up(self) -> str | None:
         assert self._stream.peer_ip is not None
         try:
-            names = await self._service.world.resolver.names(self._stream.peer_ip)
+            lookup = self._service.world.resolver.names(self._stream.peer_ip)
+            names = await spans.within("rDNS fetch", lookup)
         except Exception as err:  # noqa: BLE001 - the top of its task
             if not isinstance(err, DnsError) or err.transient:
                 self._service.log.error("rDNS error", err, src_ip=self._remote)

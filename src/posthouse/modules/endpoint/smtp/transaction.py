@@ -1,10 +1,11 @@
 """A transaction: from MAIL to the end of its message (spec/smtp-endpoint.md §4)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Final
 
+from posthouse.core import spans
 from posthouse.core.errors import MailError, reply_of
 from posthouse.core.events import MessageLog
 from posthouse.core.log import trace_of
@@ -56,6 +57,7 @@ class Transaction:
         "_remote",
         "_service",
         "_slot",
+        "_spans",
         "_taken",
         "_tally",
         "is_final",
@@ -73,6 +75,7 @@ class Transaction:
         self._envelope: Envelope | None = None
         self._delivery: Delivery | None = None
         self._slot: Slot | None = None
+        self._spans: spans.MessageSpans | None = None  # while they are recorded
         self._refusal: Reply | None = None  # of the sender, for every recipient
         self._recipients: list[str] = []
         self._taken: list[str] = []  # the same as the delivery got them
@@ -93,6 +96,7 @@ class Transaction:
             return None
         self._log_error("MAIL FROM error", error)
         reply = self._reply(error)
+        self._show_end(error)
         await self.abort()
         return reply
 
@@ -107,8 +111,9 @@ class Transaction:
                 self._log_error("MAIL FROM error (deferred)", error, rcpt=recipient)
                 self._tally.message_id = self._id
                 self._refusal = self._reply(error)
+                self._show_end(error)
                 return self._refusal
-        error = await attempt(self._add(recipient, options))
+        error = await attempt(self._shown("RCPT TO", self._add(recipient, options)))
         if error is not None:
             self._tally.refused_recipients += 1
             self._log_recipient_error(error, recipient)
@@ -125,7 +130,11 @@ class Transaction:
 
         unusable: why the message cannot be taken.
         """
-        error = MailError(unusable) if unusable is not None else await attempt(self._deliver())
+        error = (
+            MailError(unusable)
+            if unusable is not None
+            else await attempt(self._shown("DATA", self._deliver()))
+        )
         errors = [self._failures.get(recipient) or error for recipient in self._taken]
         for recipient, failure in self._failures.items():
             self._log_error("DATA error", failure, rcpt=recipient)
@@ -134,6 +143,7 @@ class Transaction:
         elif None in errors:
             self._log.info("accepted")
         replies = [self._reply(error) if error is not None else None for error in errors]
+        self._show_end(None if None in errors else errors[0])
         await self._drop()
         return replies
 
@@ -149,20 +159,30 @@ class Transaction:
         was_final, self.is_final = self.is_final, True
         try:
             if delivery is not None and not was_final:
-                await delivery.abort()
+                await self._shown("Abort", delivery.abort())
         finally:
             self._release()
             await self._intake.discard()
             if self._envelope is not None:
                 self._envelope.log.close()
                 self._envelope = None
+            if self._spans is not None:
+                self._spans.end()
+                self._spans = None
 
     async def _start(self) -> None:
-        """Make an envelope of what MAIL said, and begin its delivery."""
+        """Begin the message that MAIL has announced."""
+        self._envelope = self._make_envelope()
+        if spans.is_on:
+            self._spans = spans.MessageSpans("Incoming Message", self._id, session=self._remote)
+        await self._shown("MAIL FROM", self._begin_delivery(self._envelope))
+
+    def _make_envelope(self) -> Envelope:
+        """What MAIL said, with an ID."""
         service, mail = self._service, self._mail
         message_id = next(service.ids)
         log = MessageLog(service.log, message_id, service.recorder)
-        self._envelope = Envelope(
+        envelope = Envelope(
             message_id,
             mail.reverse_path,
             self._connection,
@@ -179,6 +199,11 @@ class Transaction:
             sender=mail.reverse_path,
             **user,
         )
+        return envelope
+
+    async def _begin_delivery(self, envelope: Envelope) -> None:
+        """Begin the delivery of the message, when there is room for it."""
+        service, mail = self._service, self._mail
         if not mail.options.utf8 and not mail.reverse_path.isascii():
             raise MailError(SENDER_NEEDS_UTF8)
         try:
@@ -191,7 +216,7 @@ class Transaction:
                 self._slot = await service.limits.take_message(
                     self._connection.remote_ip or LOCALHOST, domain
                 )
-            self._delivery = await service.target.start_delivery(self._envelope, sender)
+            self._delivery = await service.target.start_delivery(envelope, sender)
         except BaseException:
             self._release()
             raise
@@ -234,6 +259,15 @@ class Transaction:
             await self._delivery.body(header, body)
         self.is_final = True
         await self._delivery.commit()
+
+    def _shown(self, name: str, step: Awaitable[None]) -> Awaitable[None]:
+        """A step, as a span of the message while spans are recorded."""
+        return step if self._spans is None else self._spans.around(name, step)
+
+    def _show_end(self, error: Exception | None) -> None:
+        """The message is over, and was not given up. error: why it was refused."""
+        if self._spans is not None:
+            self._spans.is_done, self._spans.error = True, error
 
     @property
     def _log(self) -> MessageLog:
