@@ -4,7 +4,6 @@ import pytest
 
 from posthouse.message.structure.content import (
     BOUNDARY_MAX,
-    MESSAGE_RFC822,
     PARAMETERS_MAX,
     PLAIN_TEXT,
     MediaType,
@@ -19,7 +18,7 @@ from posthouse.message.structure.fields import read_fields
 
 
 def content_type(value: bytes) -> MediaType:
-    return media_type(read_fields(b"Content-Type: " + value + b"\r\n"), MESSAGE_RFC822)
+    return media_type(read_fields(b"Content-Type: " + value + b"\r\n"))
 
 
 def parameters(value: bytes) -> Parameters:
@@ -49,8 +48,8 @@ def test_a_malformed_type_is_plain_text(value: bytes) -> None:
     assert content_type(value) == PLAIN_TEXT
 
 
-def test_a_missing_type_is_the_default() -> None:
-    assert media_type({}, MESSAGE_RFC822) == MESSAGE_RFC822
+def test_a_missing_type_is_plain_text() -> None:
+    assert media_type({}) == PLAIN_TEXT
 
 
 def test_text_has_a_charset() -> None:

@@ -1,46 +1,60 @@
 """BODYSTRUCTURE, ready for the wire, and BODY made from it (RFC 3501 §7.4.2)."""
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
 from posthouse.message.structure.content import (
-    MediaType,
     Parameters,
+    boundary,
     disposition,
     encoding,
     languages,
+    media_type,
 )
-from posthouse.message.structure.fields import Fields, nstring_of
+from posthouse.message.structure.fields import Fields, nstring_of, read_fields
 from posthouse.message.structure.strings import NIL, parenthesized, string
+
+# Most parts say nothing of their own: `text/plain; charset=utf-8`, `7bit`. This takes less than 1 MiB.
+_REMEMBERED = 512  # descriptions
+_REMEMBERED_MAX = 150  # octets of the fields of each
 
 _ITEM = re.compile(rb'[^\s()"{]++|"(?:[^"\\]|\\.)*+"|\{(\d+)\}\r\n|\(')
 _END_OR_NESTED = re.compile(rb'[()]|"(?:[^"\\]|\\.)*+"|\{(\d+)\}\r\n')
 
 
-def text_part(media: MediaType, fields: Fields, size: int, lines: int) -> bytes:
+class Description(NamedTuple):
+    """What the fields of a part say: all of its BODYSTRUCTURE but what its body decides, which is put in between."""
+
+    kind: bytes  # type and subtype in lower case: text/plain
+    boundary: bytes | None  # of a multipart, if it has one that can be used
+    before: bytes
+    behind: bytes
+
+
+def describe(block: bytes) -> Description:
+    """Describe a part by its Content-* fields, as `content_fields` gives them."""
+    return _remembered(block) if len(block) <= _REMEMBERED_MAX else _describe(block)
+
+
+def text_part(of: Description, size: int, lines: int) -> bytes:
     """A part of text of `size` octets."""
-    return _single(media, fields, size, b" %d" % lines)
+    return b"%b%d %d%b" % (of.before, size, lines, of.behind)
 
 
-def message_part(
-    media: MediaType, fields: Fields, size: int, lines: int, *, envelope: bytes, structure: bytes
-) -> bytes:
+def message_part(of: Description, size: int, lines: int, *, envelope: bytes, structure: bytes) -> bytes:
     """A part that is a message, whose ENVELOPE and BODYSTRUCTURE are given."""
-    return _single(media, fields, size, b" %b %b %d" % (envelope, structure, lines))
+    return b"%b%d %b %b %d%b" % (of.before, size, envelope, structure, lines, of.behind)
 
 
-def basic_part(media: MediaType, fields: Fields, size: int) -> bytes:
+def basic_part(of: Description, size: int) -> bytes:
     """A part of any other kind."""
-    return _single(media, fields, size, b"")
+    return b"%b%d%b" % (of.before, size, of.behind)
 
 
-def multipart(media: MediaType, fields: Fields, parts: list[bytes]) -> bytes:
+def multipart(of: Description, parts: list[bytes]) -> bytes:
     """A multipart with the structures of its parts, of which there is at least one."""
-    return b"(%b %b %b %b)" % (
-        b"".join(parts),
-        string(media.subtype),
-        _parameters(media.parameters),
-        _place(fields),
-    )
+    return b"".join((of.before, *parts, of.behind))
 
 
 def without_extensions(structure: bytes) -> bytes:
@@ -50,23 +64,29 @@ def without_extensions(structure: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _single(media: MediaType, fields: Fields, size: int, more: bytes) -> bytes:
-    return b"(%b %b %b %b %b %b %d%b %b %b)" % (
-        string(media.type),
-        string(media.subtype),
+def _describe(block: bytes) -> Description:
+    fields = read_fields(block)
+    media = media_type(fields)
+    if media.kind.startswith(b"multipart/"):
+        behind = b' "%b" %b %b)' % (media.subtype, _parameters(media.parameters), _place(fields))
+        return Description(media.kind, boundary(media), b"(", behind)
+    before = b'("%b" "%b" %b %b %b "%b" ' % (  # what is a token needs nothing but quotes
+        media.type,
+        media.subtype,
         _parameters(media.parameters),
         nstring_of(fields, b"content-id"),
         nstring_of(fields, b"content-description"),
-        string(encoding(fields)),
-        size,
-        more,
-        nstring_of(fields, b"content-md5"),
-        _place(fields),
+        encoding(fields),
     )
+    behind = b" %b %b)" % (nstring_of(fields, b"content-md5"), _place(fields))
+    return Description(media.kind, None, before, behind)
+
+
+_remembered = lru_cache(_REMEMBERED)(_describe)
 
 
 def _parameters(parameters: Parameters) -> bytes:
-    return parenthesized(word for parameter in parameters for word in parameter)
+    return parenthesized([word for parameter in parameters for word in parameter])
 
 
 def _place(fields: Fields) -> bytes:

@@ -4,6 +4,7 @@ from mmap import mmap
 from typing import NamedTuple
 
 MESSAGE_END = -1
+_CR = 0x0D
 
 
 class Delimiter(NamedTuple):
@@ -63,13 +64,12 @@ class OpenBoundaries:
     def _delimiter(self, line_end: int) -> Delimiter:
         """The delimiter behind this line end."""
         data, start = self._data, line_end + 1
-        beginning = data[start : start + max(map(len, self._lines))]
-        level, length = MESSAGE_END, 0
+        level, behind = MESSAGE_END, start
         for candidate, line in enumerate(self._lines):
-            if len(line) >= length and beginning.startswith(line):
-                level, length = candidate, len(line)
-        behind = start + length
+            end = start + len(line)
+            if end >= behind and data[start:end] == line:
+                level, behind = candidate, end
         after = data.find(b"\n", behind) + 1
         closing = not after or data[behind : behind + 2] == b"--"
-        at = line_end - 1 if line_end > 0 and data[line_end - 1 : line_end] == b"\r" else max(line_end, 0)
+        at = line_end - 1 if line_end > 0 and data[line_end - 1] == _CR else max(line_end, 0)
         return Delimiter(at, start, level, after or self.message_end.after, closing)

@@ -32,16 +32,12 @@ class MediaType(NamedTuple):
 
 US_ASCII = (b"charset", b"us-ascii")
 PLAIN_TEXT = MediaType(b"text", b"plain", [US_ASCII], b"text/plain")  # RFC 2045 §5.2
-MESSAGE_RFC822 = MediaType(
-    b"message", b"rfc822", [], b"message/rfc822"
-)  # in a multipart/digest (RFC 2046 §5.1.5)
-UNKNOWN = MediaType(b"application", b"octet-stream", [], b"application/octet-stream")
 
 
-def media_type(fields: Fields, default: MediaType) -> MediaType:
-    """What Content-Type says. The default if there is none; plain text if it is malformed. Text has a charset."""
+def media_type(fields: Fields) -> MediaType:
+    """What Content-Type says; plain text if there is none or it is malformed. Text has a charset."""
     if b"content-type" not in fields:
-        return default
+        return PLAIN_TEXT
     value = without_comments(value_of(fields, b"content-type"))
     match = _TYPE.match(value)
     if match is None:

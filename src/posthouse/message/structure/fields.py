@@ -11,12 +11,7 @@ from posthouse.message.structure.strings import NIL, nstring
 
 Fields = dict[bytes, list[bytes]]  # lower-case name: values as they are written, from the top
 
-ADDRESSES = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
-_WANTED = ADDRESSES | {
-    b"date",
-    b"subject",
-    b"in-reply-to",
-    b"message-id",
+_CONTENT = (
     b"content-type",
     b"content-transfer-encoding",
     b"content-disposition",
@@ -25,22 +20,42 @@ _WANTED = ADDRESSES | {
     b"content-md5",
     b"content-language",
     b"content-location",
-}
+)
+_WANTED = (
+    *_CONTENT,
+    b"from",
+    b"sender",
+    b"reply-to",
+    b"to",
+    b"cc",
+    b"bcc",
+    b"date",
+    b"subject",
+    b"in-reply-to",
+    b"message-id",
+)
 VALUES_MAX = 100  # fields of one name that are looked at
 
-_FIELD = re.compile(rb"(?m)^([!-9;-~]++)[ \t]*+:(.*(?:\n[ \t].*)*+)")
+_INITIALS = bytes({name[0] for name in _WANTED})  # looked at before the names are tried one by one
+_FIELD = re.compile(
+    rb"\n(?=[%b])(%b)[ \t]*+:(.*(?:\n[ \t].*)*+)" % (_INITIALS, b"|".join(_WANTED)), re.IGNORECASE
+)
+_CONTENT_FIELD = re.compile(rb"\n(?:%b)[ \t]*+:.*(?:\n[ \t].*)*+" % b"|".join(_CONTENT), re.IGNORECASE)
 
 
 def read_fields(header: bytes) -> Fields:
     """The wanted fields of a header block, which may be malformed in any way."""
     fields: Fields = {}
-    for name, value in _FIELD.findall(header):
-        name = name.lower()
-        if name in _WANTED:
-            values = fields.setdefault(name, [])
-            if len(values) < VALUES_MAX:
-                values.append(value)
+    for name, value in _FIELD.findall(b"\n" + header):
+        values = fields.setdefault(name.lower(), [])
+        if len(values) < VALUES_MAX:
+            values.append(value)
     return fields
+
+
+def content_fields(header: bytes) -> bytes:
+    """What a header block has of the fields that BODYSTRUCTURE is made of: a block for `read_fields`."""
+    return b"".join(_CONTENT_FIELD.findall(b"\n" + header))
 
 
 def value_of(fields: Fields, name: bytes) -> bytes:

@@ -4,23 +4,21 @@ Any octets are a message, and the time taken grows with their number only. What 
 not taken apart. Lines are meant to end in CRLF; a bare LF ends one, too.
 """
 
-from dataclasses import dataclass
 from mmap import mmap
 from typing import NamedTuple
 
 from posthouse.message.date import parse_date
-from posthouse.message.structure.bodystructure import basic_part, message_part, multipart, text_part
-from posthouse.message.structure.boundaries import Delimiter, OpenBoundaries
-from posthouse.message.structure.content import (
-    MESSAGE_RFC822,
-    PLAIN_TEXT,
-    UNKNOWN,
-    MediaType,
-    boundary,
-    media_type,
+from posthouse.message.structure.bodystructure import (
+    Description,
+    basic_part,
+    describe,
+    message_part,
+    multipart,
+    text_part,
 )
+from posthouse.message.structure.boundaries import Delimiter, OpenBoundaries
 from posthouse.message.structure.envelope import envelope
-from posthouse.message.structure.fields import Fields, read_fields, value_of
+from posthouse.message.structure.fields import content_fields, read_fields, value_of
 from posthouse.message.structure.parts import LEAF, MESSAGE, MULTIPART, Part, pack_parts
 
 DEPTH_MAX = 100  # multiparts and messages inside each other (R-130)
@@ -30,11 +28,15 @@ MESSAGE_ID_MAX = 998  # octets that are kept: one line (RFC 5322 §2.1.1)
 _CHUNK = 262_144  # octets of a mapped file that are in memory at a time, to count lines
 _PLACEHOLDER = Part(0, 0, 0, 0, LEAF)  # for a part whose end is not known yet
 
+# Fields put below those of a part are what it is when it does not say; put above them, what it is whatever it says.
+_TEXT = b"\nContent-Type: text/plain"  # also what a part is that says nothing (RFC 2045 §5.2)
+_MESSAGE = b"\nContent-Type: message/rfc822"  # in a multipart/digest (RFC 2046 §5.1.5)
+_UNKNOWN = b"\nContent-Type: application/octet-stream"
+
 Octets = bytes | mmap
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """What a scan finds. It never changes for a message, and is stored beside it."""
 
     envelope: bytes  # ENVELOPE, ready for the wire
@@ -55,7 +57,7 @@ class _Entity(NamedTuple):
     """A part, or a whole message, that has been scanned."""
 
     structure: bytes
-    fields: Fields
+    header: bytes
     stop: int  # where its body ends
     end: Delimiter  # the one that ended it
 
@@ -72,21 +74,19 @@ class _Scan:
 
     def result(self) -> Structure:
         end = self._open.message_end
-        if self._head:
-            message = self._entity(-self._shift, 0, self._head, end, PLAIN_TEXT)
-        else:
-            message = self._from(0, end, PLAIN_TEXT)
+        message = self._entity(-self._shift, 0, self._head, end) if self._head else self._from(0, end)
+        fields = read_fields(message.header)
         return Structure(
-            envelope=envelope(message.fields),
+            envelope=envelope(fields),
             structure=message.structure,
             parts=pack_parts(self._parts),
             size=self._shift + len(self._data),
             header_size=self._parts[0].body,
-            message_id=value_of(message.fields, b"message-id")[:MESSAGE_ID_MAX],
-            date=parse_date(value_of(message.fields, b"date")),
+            message_id=value_of(fields, b"message-id")[:MESSAGE_ID_MAX],
+            date=parse_date(value_of(fields, b"date")),
         )
 
-    def _from(self, start: int, end: Delimiter, default: MediaType) -> _Entity:
+    def _from(self, start: int, end: Delimiter, default: bytes = b"") -> _Entity:
         """Scan what begins with a header here. `end` is the next delimiter of the multiparts around it."""
         body = self._body_of(start, end.line)
         if body < 0:
@@ -99,70 +99,72 @@ class _Scan:
         body: int,
         header: bytes,
         end: Delimiter,
-        default: MediaType,
+        default: bytes = b"",
         *,
         broken_off: bool = False,
     ) -> _Entity:
         """Scan what has this header. broken_off: a delimiter, or the message's end, came before the blank line."""
-        fields = read_fields(header)
-        media = media_type(fields, default)
         place = len(self._parts)
         self._parts.append(_PLACEHOLDER)
-        kind, entity = self._inside(media, fields, body, end, broken_off)
+        kind, structure, stop, end = self._inside(content_fields(header) + default, body, end, broken_off)
         inside = len(self._parts) - place - 1
         shift = self._shift
-        self._parts[place] = Part(start + shift, body + shift, entity.stop + shift, inside, kind)
-        return entity
+        self._parts[place] = Part(start + shift, body + shift, stop + shift, inside, kind)
+        return _Entity(structure, header, stop, end)
 
     def _inside(
-        self, media: MediaType, fields: Fields, body: int, end: Delimiter, broken_off: bool
-    ) -> tuple[int, _Entity]:
-        """Take apart what is a multipart or a message, as far as the limits allow."""
-        is_message = media.kind == b"message/rfc822"
-        if not is_message and not media.kind.startswith(b"multipart/"):
-            return LEAF, self._leaf(media, fields, body, end)
+        self, fields: bytes, body: int, end: Delimiter, broken_off: bool
+    ) -> tuple[int, bytes, int, Delimiter]:
+        """Take apart what is a multipart or a message, as far as the limits allow.
+
+        Gives the kind of part, its BODYSTRUCTURE, where its body ends, and the delimiter that ended it.
+        """
+        described = describe(fields)
+        is_message = described.kind == b"message/rfc822"
+        if not is_message and not described.kind.startswith(b"multipart/"):
+            return LEAF, *self._leaf(described, body, end)
         if self._depth >= DEPTH_MAX or self._is_full():
-            return LEAF, self._leaf(UNKNOWN, fields, body, end)
+            return LEAF, *self._leaf(describe(_UNKNOWN + fields), body, end)
         self._depth += 1
         try:
             if is_message:
-                return MESSAGE, self._message(media, fields, body, end)
-            between = None if broken_off else boundary(media)
-            parts, end = ([], end) if between is None else self._multipart(media, between, body)
+                return MESSAGE, *self._message(described, body, end)
+            parts, end = ([], end) if broken_off else self._multipart(described, body, end)
         finally:
             self._depth -= 1
         if not parts:
-            return LEAF, self._leaf(PLAIN_TEXT, fields, body, end)
-        return MULTIPART, _Entity(multipart(media, fields, parts), fields, max(end.at, body), end)
+            return LEAF, *self._leaf(describe(_TEXT + fields), body, end)
+        return MULTIPART, multipart(described, parts), max(end.at, body), end
 
-    def _leaf(self, media: MediaType, fields: Fields, body: int, end: Delimiter) -> _Entity:
+    def _leaf(self, described: Description, body: int, end: Delimiter) -> tuple[bytes, int, Delimiter]:
         stop = max(end.at, body)
-        if media.kind.startswith(b"text/"):
-            structure = text_part(media, fields, stop - body, self._lines(body, stop))
+        if described.kind.startswith(b"text/"):
+            structure = text_part(described, stop - body, self._lines(body, stop))
         else:
-            structure = basic_part(media, fields, stop - body)
+            structure = basic_part(described, stop - body)
         self._written += len(structure)
-        return _Entity(structure, fields, stop, end)
+        return structure, stop, end
 
-    def _message(self, media: MediaType, fields: Fields, body: int, end: Delimiter) -> _Entity:
-        inner = self._from(body, end, PLAIN_TEXT)
-        inner_envelope = envelope(inner.fields)
+    def _message(self, described: Description, body: int, end: Delimiter) -> tuple[bytes, int, Delimiter]:
+        inner = self._from(body, end)
+        inner_envelope = envelope(read_fields(inner.header))
         self._written += len(inner_envelope)
         structure = message_part(
-            media,
-            fields,
+            described,
             inner.stop - body,
             self._lines(body, inner.stop),
             envelope=inner_envelope,
             structure=inner.structure,
         )
-        return _Entity(structure, fields, inner.stop, inner.end)
+        return structure, inner.stop, inner.end
 
-    def _multipart(self, media: MediaType, between: bytes, body: int) -> tuple[list[bytes], Delimiter]:
-        """Scan the parts between these boundaries. Gives their structures, and the delimiter that ends them all."""
+    def _multipart(self, described: Description, body: int, end: Delimiter) -> tuple[list[bytes], Delimiter]:
+        """Scan the parts of a multipart. Gives their structures, and the delimiter that ends them all."""
         parts: list[bytes] = []
-        default = MESSAGE_RFC822 if media.kind == b"multipart/digest" else PLAIN_TEXT
-        level = self._open.open(between)
+        if described.boundary is None:
+            return parts, end
+        default = _MESSAGE if described.kind == b"multipart/digest" else b""
+        level = self._open.open(described.boundary)
         end = self._open.next(body - 1)
         while end.level == level and not end.closing and not self._is_full():
             part = self._from(end.after, self._open.next(end.after - 1), default)
@@ -173,7 +175,7 @@ class _Scan:
             start, is_rest = end.after, not end.closing
             end = self._open.next(start - 1)
             if is_rest:
-                parts.append(self._entity(start, start, b"", end, UNKNOWN).structure)
+                parts.append(self._entity(start, start, b"", end, _UNKNOWN).structure)
         return parts, end
 
     def _is_full(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from posthouse.message.structure.content import PLAIN_TEXT, encoding, media_type, parameter
+from posthouse.message.structure.content import encoding, media_type, parameter
 from posthouse.message.structure.parts import LEAF, Part
 from posthouse.message.text.charset import ChunkDecoder, codec, decode
 from posthouse.message.text.transfer import (
@@ -93,7 +93,7 @@ def text_parts(data: Octets, parts: Iterable[Part]) -> Iterator[tuple[Part, Read
 
 def _reading(kind: bytes | None, transfer: bytes | None) -> Reading | None:
     fields = {b"content-type": [kind]} if kind is not None else {}
-    media = media_type(fields, PLAIN_TEXT)
+    media = media_type(fields)
     if not media.kind.startswith(_TEXTS):
         return None
     is_text = not media.kind.startswith(b"multipart/")  # whose parameters are not those of a text
