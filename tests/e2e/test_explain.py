@@ -37,6 +37,10 @@ check.milter filter {
     endpoint unix:///nowhere.sock
 }
 
+limits shared {
+    all rate 1 1h
+}
+
 msgpipeline local_routing {
     destination_in &lists {
         reject 550 5.7.2 "Lists are closed"
@@ -53,6 +57,7 @@ msgpipeline local_routing {
 
 smtp tcp://127.0.0.1:$(smtp_port) {
     max_received 2
+    limits &shared
     source_in &banned {
         reject 550 5.7.1 "You are banned"
     }
@@ -74,6 +79,14 @@ smtp tcp://127.0.0.1:$(smtp_port) {
 
 submission tcp://127.0.0.1:$(submission_port) {
     auth &local_authdb
+    limits {
+        source rate 1 1h
+    }
+    check {
+        authorize_sender {
+            user_to_email identity
+        }
+    }
     deliver_to dummy
 }
 
@@ -95,6 +108,12 @@ def told(server: Server, *words: str) -> tuple[int, str]:
     completed = server.command("explain", *words)
     assert completed.stderr == ""
     return completed.returncode, completed.stdout
+
+
+def place(server: Server, begins: str) -> str:
+    """FILE:LINE of the first line of the configuration that begins so."""
+    lines = server.config.read_text().split("\n")
+    return next(f"{server.config}:{at}" for at, line in enumerate(lines, 1) if line.startswith(begins))
 
 
 def data(server: Server, *words: str) -> dict[str, Any]:
@@ -178,10 +197,41 @@ def test_the_data_says_the_same(server: Server) -> None:
 
 
 def test_what_only_delivery_can_tell_is_named_as_such(server: Server) -> None:
+    not_run = "not run: only delivery can tell"
+    smtp, milter = place(server, "smtp tcp:"), place(server, "check.milter")
     status, text = told(server, *BOB, "-to", "x@filtered.test")
     assert status == 0
-    assert "not asked (it asks a program or another server: known only at delivery)" in text
-    assert "as x@filtered.test, from bob@example.net: known only at delivery" in text
+    for line in (
+        f"min_free of smtp ({smtp}): {not_run} (it looks how much disk is free)",
+        f"limits shared ({place(server, 'limits shared')}): {not_run} (it counts what other clients do meanwhile)",
+        f"check.milter filter ({milter}), connection: {not_run} (it asks a program or another server)",
+        f"check.milter filter ({milter}), body: {not_run} (it asks a program or another server)",
+        "as x@filtered.test, from bob@example.net: known only at delivery",
+    ):
+        assert line in text, text
+
+
+def test_checks_of_the_body_and_limits_are_in_the_data_too(server: Server, tmp_path: Path) -> None:
+    words = ("-auth", "ann@example.test", "-from", "ann@example.test", "-ip", "192.0.2.7", "-to", "x@y.test")
+    (tmp_path / "message.eml").write_text(MESSAGE)
+    for message, at in (((), "RCPT"), ((str(tmp_path / "message.eml"),), "DATA")):
+        steps = data(server, *words, *message)["steps"]
+        unknown = {
+            (fact.get("check") or fact["what"])["name"]: (step["command"].split()[0], fact)
+            for step in steps
+            for fact in step["facts"]
+            if fact.get("verdict") == "not run: only delivery can tell"
+        }
+        assert {name: command for name, (command, _) in unknown.items()} == {
+            "min_free of submission": "MAIL",
+            "limits": "RCPT",
+            "check.authorize_sender": at,
+        }
+        fact = unknown["check.authorize_sender"][1]
+        assert (fact["fact"], fact["stage"]) == ("check", "body")
+        assert fact["check"]["where"] == place(server, "        authorize_sender {")
+        assert unknown["limits"][1]["fact"] == "left out"
+        assert unknown["limits"][1]["what"]["where"] == place(server, "    limits {")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +259,7 @@ def test_submission_wants_a_user_and_a_proper_header(server: Server, tmp_path: P
     assert (status, "502 5.7.0 Please authenticate first" in text) == (1, True)
     (tmp_path / "message.eml").write_text("Subject: no author\n\nhi\n")
     status, text = told(
-        server, "-auth", "ann@example.test", *BOB, "-to", "x@example.org", str(tmp_path / "message.eml")
+        server, "-auth", "bob@example.net", *BOB, "-to", "x@example.org", str(tmp_path / "message.eml")
     )
     assert (status, "554 5.6.0 Message does not contains a From header field" in text) == (1, True)
     assert text.startswith("A client of submission tcp://127.0.0.1:")

@@ -35,6 +35,9 @@ class Told:
         said = result if isinstance(result, Exception) else tuple(result)
         self.heard.append(("rewrote", modifier, address, said))
 
+    def met(self, check: Check) -> None:
+        pass
+
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         self.heard.append(("checked", check, stage, subject, verdict))
 

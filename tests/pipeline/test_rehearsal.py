@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.target import Delivery, Target
 from posthouse.message.header import Header
 from posthouse.pipeline.blocks import DestinationRules, InTable, Rules, SourceRules
-from posthouse.pipeline.facts import BlockChosen, CheckAsked, Fact, Named, Reached, Rewritten
+from posthouse.pipeline.facts import NOT_RUN, BlockChosen, CheckAsked, Fact, Named, Reached, Rewritten
 from posthouse.pipeline.pipeline import Pipeline
 from posthouse.pipeline.rehearsal import TAKEN, UNKNOWN, Rehearsal
 from posthouse.testing.checks import CheckList, ModifierList, ToldCheck, ToldModifier, ToldTable
@@ -211,7 +212,7 @@ async def test_every_decision_is_told_with_its_place() -> None:
 
     verdicts = [(f.stage, f.verdict, f.reply) for f in facts if isinstance(f, CheckAsked)]
     assert ("sender", "quarantined", "550 5.7.0 hm") in verdicts
-    assert ("body", "not asked", "") in verdicts, "only delivery can tell"
+    assert ("body", NOT_RUN, "") in verdicts, "only delivery can tell"
     assert Rewritten(Named("ToldModifier"), "team@example.org", ("ann@example.org",)) in facts
     chosen = [fact for fact in facts if isinstance(fact, BlockChosen)]
     assert [(fact.kind, fact.where) for fact in chosen] == [
@@ -232,8 +233,22 @@ async def test_a_check_that_needs_more_than_dns_is_not_asked_and_said_so() -> No
     told = await deliver(rehearsed, "ann@example.net", ["ann@example.org"])
     assert told.replies == [None]
     assert not check.calls
-    assert {fact.verdict for fact in facts if isinstance(fact, CheckAsked)} == {"not asked"}
+    assert {fact.verdict for fact in facts if isinstance(fact, CheckAsked)} == {NOT_RUN}
     assert [fact.says for fact in facts if isinstance(fact, Reached)] == [UNKNOWN]
+
+
+@pytest.mark.parametrize("only_asks_dns", [True, False])
+async def test_checks_of_the_body_are_told_of_where_no_message_comes(*, only_asks_dns: bool) -> None:
+    facts: list[Fact] = []
+    check = ToldCheck({}, only_asks_dns=only_asks_dns)
+    rehearsal = Rehearsal(facts.append, name_of, has_message=False)
+    delivery = await replace(
+        pipeline(only(to(KeptTarget()), checks=[check])), rehearsal=rehearsal
+    ).start_delivery(envelope(), "ann@example.net")
+    await delivery.add_recipient("ann@example.org")
+    await delivery.abort()
+    told = [fact for fact in facts if isinstance(fact, CheckAsked) and fact.stage == "body"]
+    assert [(fact.verdict, fact.reason != "") for fact in told] == [(NOT_RUN, True)]
 
 
 async def test_why_an_address_cannot_be_rewritten_is_told() -> None:

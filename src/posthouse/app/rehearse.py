@@ -14,7 +14,7 @@ from posthouse.framework.interfaces.endpoint import Address, Client, RehearsingE
 from posthouse.framework.interfaces.module import Context, Module, Readable
 from posthouse.framework.interfaces.table import Table
 from posthouse.framework.interfaces.target import ProbedTarget, Target
-from posthouse.pipeline.facts import Fact, Named, TableAsked
+from posthouse.pipeline.facts import Fact, LeftOut, Named, TableAsked
 from posthouse.pipeline.pipeline import Pipeline, Router
 from posthouse.pipeline.rehearsal import Rehearsal, reason_of
 
@@ -151,7 +151,8 @@ async def rehearse(
     """Play the client, to be called while the modules are `reading`. Raises ValueError: nobody can log in there."""
     context, module = endpoint
     names = Names(configured.registry.lifetime)
-    rehearsal = Rehearsal(story.hear, names.of, probes=probes)
+    has_message = client.message is not None
+    rehearsal = Rehearsal(story.hear, names.of, probes=probes, has_message=has_message)
 
     def rehearsed(target: Target) -> Target:
         if not isinstance(target, Pipeline):
@@ -159,7 +160,13 @@ async def rehearse(
         names.add(target.rules, _named(context))
         return replace(target, rehearsal=rehearsal)
 
-    await module.rehearse(client, rehearsed, story.heard)
+    def left_out(what: object, reason: str) -> None:
+        name = (
+            Named(f"{what} of {context.module}", context.where) if isinstance(what, str) else names.of(what)
+        )
+        story.hear(LeftOut(name, reason))
+
+    await module.rehearse(client, rehearsed, story.heard, left_out)
     return story.steps
 
 

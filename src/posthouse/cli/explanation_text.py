@@ -8,6 +8,7 @@ from posthouse.pipeline.facts import (
     CheckAsked,
     DnsAsked,
     Fact,
+    LeftOut,
     Named,
     Reached,
     Rewritten,
@@ -44,6 +45,8 @@ def _fact(fact: Fact) -> Iterator[str]:
             said = f": {fact.reply}" if fact.reply else ""
             reason = f" ({fact.reason})" if fact.reason and fact.reason not in fact.reply else ""
             yield f"{_name(fact.check)}, {fact.stage}{of}: {fact.verdict}{said}{reason}"
+        case LeftOut():
+            yield f"{_name(fact.what)}: {fact.verdict} ({fact.reason})"
         case Rewritten():
             result = (
                 f"cannot be rewritten: {fact.error}"

@@ -89,6 +89,8 @@ class CheckRun:
             raise
         self._met |= met
         self.findings.add(found)
+        for check in met:
+            self._trace.met(check)
 
     async def recipient(self, checks: Iterable[Check], recipient: str) -> None:
         """Ask checks that were met; none is asked twice for the same recipient."""

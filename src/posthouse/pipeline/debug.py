@@ -32,6 +32,9 @@ class DebugTrace:
         elif tuple(result) != (address,):
             self._log.debug("address rewritten", **asked, result=list(result))
 
+    def met(self, check: Check) -> None:
+        """Nothing: what it says tells that."""
+
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         said = error_fields(verdict.reason) if verdict.reason is not None else {}
         results = [f"{result.method}={result.value}" for result in verdict.auth_results]

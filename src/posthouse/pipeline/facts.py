@@ -1,6 +1,10 @@
 """What is told of a rehearsal: every decision with its place in the configuration, as data that can be printed as JSON."""
 
+from typing import Final
+
 import msgspec
+
+NOT_RUN: Final = "not run: only delivery can tell"
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -59,8 +63,8 @@ class DnsAsked(msgspec.Struct, frozen=True, tag_field="fact", tag="dns"):
 class CheckAsked(msgspec.Struct, frozen=True, tag_field="fact", tag="check"):
     """A check was asked, or would be.
 
-    verdict: "passed", "rejected", "quarantined", "noted" (an objection that changes nothing) or "not asked".
-    reason: what is wrong, or why the check is not asked.
+    verdict: "passed", "rejected", "quarantined", "noted" (an objection that changes nothing) or `NOT_RUN`.
+    reason: what is wrong, or why the check is not run.
     """
 
     check: Named
@@ -69,6 +73,14 @@ class CheckAsked(msgspec.Struct, frozen=True, tag_field="fact", tag="check"):
     verdict: str
     reply: str = ""
     reason: str = ""
+
+
+class LeftOut(msgspec.Struct, frozen=True, tag_field="fact", tag="left out"):
+    """Something of an endpoint that a real client meets now, and a rehearsed one does not."""
+
+    what: Named
+    reason: str
+    verdict: str = NOT_RUN
 
 
 class Rewritten(msgspec.Struct, frozen=True, tag_field="fact", tag="rewriting"):
@@ -94,4 +106,4 @@ class Reached(msgspec.Struct, frozen=True, tag_field="fact", tag="target"):
     is_refused: bool = False
 
 
-Fact = BlockChosen | TableAsked | DnsAsked | CheckAsked | Rewritten | Reached
+Fact = BlockChosen | TableAsked | DnsAsked | CheckAsked | LeftOut | Rewritten | Reached

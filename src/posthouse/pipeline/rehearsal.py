@@ -17,15 +17,15 @@ from posthouse.framework.interfaces.modifier import Modifier
 from posthouse.framework.interfaces.target import ProbedTarget, Target
 from posthouse.message.header import Header
 from posthouse.pipeline.blocks import DestinationRules, Rules, SourceRules
-from posthouse.pipeline.facts import BlockChosen, CheckAsked, Fact, Missed, Named, Reached, Rewritten
+from posthouse.pipeline.facts import NOT_RUN, BlockChosen, CheckAsked, Fact, Missed, Named, Reached, Rewritten
 from posthouse.pipeline.plan import passed_over
 from posthouse.pipeline.trace import AnyTable, Choice
 from posthouse.wire.smtp.reply import Reply
 
 TAKEN: Final = "taken"
 UNKNOWN: Final = "known only at delivery"
-_NEEDS_MORE: Final = "it asks a program or another server: known only at delivery"
-_NEEDS_MESSAGE: Final = "it looks at the message itself: known only at delivery"
+_NEEDS_MORE: Final = "it asks a program or another server"
+_NEEDS_MESSAGE: Final = "it looks at the message itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,14 @@ class Rehearsal:
 
     hear: takes each fact, in order. name_of: how people call a module, or the `Rules` of a pipeline.
     probes: ask targets whether they would take an address; else all take it.
+    has_message: the client goes on to DATA. Where it does not, the checks that would look at a message are told of as soon
+    as they are met.
     """
 
     hear: Callable[[Fact], None]
     name_of: Callable[[object], Named]
     probes: bool = True
+    has_message: bool = True
 
     def trace(self, rules: Rules) -> "Telling":
         """What hears of the planning in one pipeline."""
@@ -50,7 +53,7 @@ class Rehearsal:
             return False
         why = _NEEDS_MORE if not check.only_asks_dns else _NEEDS_MESSAGE if stage is Stage.BODY else ""
         if why:
-            self.hear(CheckAsked(self.name_of(check), stage.value, "", "not asked", reason=why))
+            self.hear(CheckAsked(self.name_of(check), stage.value, "", NOT_RUN, reason=why))
         return not why
 
     def stand_in(self, target: Target) -> Target:
@@ -83,6 +86,10 @@ class Telling:
             self._rehearsal.hear(Rewritten(name, address, (), reason_of(result)))
         elif tuple(result) != (address,):
             self._rehearsal.hear(Rewritten(name, address, tuple(result)))
+
+    def met(self, check: Check) -> None:
+        if not self._rehearsal.has_message:
+            self._rehearsal.may_ask(check, Stage.BODY)
 
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         reason = verdict.reason

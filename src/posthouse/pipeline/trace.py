@@ -44,6 +44,10 @@ class Trace(Protocol):
         """A modifier made this of a sender (always one result) or of a recipient; an exception refuses it."""
         ...
 
+    def met(self, check: Check) -> None:
+        """A check has joined the message: it has no objection so far, and will see what is yet to come."""
+        ...
+
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:
         """A check said what it thinks. subject: the sender or recipient, as the check saw it; "" in other stages."""
         ...
@@ -59,6 +63,9 @@ class _NoTrace:
         return None
 
     def rewrote(self, modifier: Modifier, address: str, result: Sequence[str] | Exception) -> None:
+        return None
+
+    def met(self, check: Check) -> None:
         return None
 
     def checked(self, check: Check, stage: Stage, subject: str, verdict: Verdict) -> None:

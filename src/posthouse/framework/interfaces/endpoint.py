@@ -57,11 +57,16 @@ class RehearsingEndpoint(Endpoint, Protocol):
     """An endpoint that can tell what a client would be told, without a connection."""
 
     async def rehearse(
-        self, client: Client, rehearsed: Callable[[Target], Target], heard: Callable[[str, str], None]
+        self,
+        client: Client,
+        rehearsed: Callable[[Target], Target],
+        heard: Callable[[str, str], None],
+        left_out: Callable[[object, str], None],
     ) -> None:
         """Play the client. Where the endpoint's target would get the message, `rehearsed` of it gets it.
 
         heard: told each command and its reply, whole, the last line without CRLF; passwords are not in it.
+        left_out: told, when it would be its turn, of what only a real client meets, and why: a module or a directive's name.
         Counters, limits, logs and files stay as they are. Raises ValueError for a user where nobody can log in.
         """
         ...

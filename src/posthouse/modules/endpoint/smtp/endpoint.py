@@ -98,9 +98,13 @@ class SmtpEndpoint(Module):
         await self._server.cancel()
 
     async def rehearse(
-        self, client: Client, rehearsed: Callable[[Target], Target], heard: Callable[[str, str], None]
+        self,
+        client: Client,
+        rehearsed: Callable[[Target], Target],
+        heard: Callable[[str, str], None],
+        left_out: Callable[[object, str], None],
     ) -> None:
-        await rehearse(self._service, client, rehearsed, heard)
+        await rehearse(self._service, client, rehearsed, heard, left_out)
 
     async def _listen(self, address: Address) -> None:
         tls = self._settings.tls

@@ -7,9 +7,8 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import repeat
-from pathlib import Path
 from typing import Final
 
 from posthouse.core.events import NoRecorder
@@ -18,10 +17,10 @@ from posthouse.core.world import IpAddress
 from posthouse.framework import normalize
 from posthouse.framework.interfaces.check import EarlyCheck
 from posthouse.framework.interfaces.endpoint import Client
+from posthouse.framework.interfaces.limits import Limits, Slot
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
-from posthouse.modules.endpoint.smtp.reserve import DiskReserve
 from posthouse.modules.endpoint.smtp.service import ID_DIGITS, Service
 from posthouse.modules.endpoint.smtp.session import Session
 from posthouse.net.connection import Stream, TlsState
@@ -31,17 +30,22 @@ PORT: Final = 49152  # of the client: the first of those that are for clients (R
 SOME_TLS: Final = TlsState("TLSv1.3", "TLS_AES_256_GCM_SHA384")
 
 Heard = Callable[[str, str], None]  # a command, and its reply
+LeftOut = Callable[[object, str], None]  # what is not met, and why
 Dialogue = Generator[bytes, str, None]  # gives what the client sends, takes each reply
 
 
 async def rehearse(
-    service: Service, client: Client, rehearsed: Callable[[Target], Target], heard: Heard
+    service: Service,
+    client: Client,
+    rehearsed: Callable[[Target], Target],
+    heard: Heard,
+    left_out: LeftOut,
 ) -> None:
     """See RehearsingEndpoint."""
     if client.user and not service.config.mechanisms:
         raise ValueError("nobody can log in here: there is no directive auth")
     script = Script(client, _dialogue(client, "LHLO" if service.config.lmtp else "EHLO", heard))
-    await Session(_aside(service, rehearsed(service.target)), script).run()
+    await Session(_aside(service, rehearsed(service.target), left_out), script).run()
     script.finish()
 
 
@@ -114,7 +118,36 @@ class _Nobody:
         return None
 
 
-def _aside(service: Service, target: Target) -> Service:
+@dataclass(frozen=True, slots=True)
+class _Uncounted:
+    """Limits that count nothing, and let everybody pass."""
+
+    limits: Limits
+    left_out: LeftOut
+
+    async def take_message(self, ip: IpAddress, source: str) -> Slot:
+        self.left_out(self.limits, "it counts what other clients do meanwhile")
+        return self
+
+    async def take_destination(self, domain: str) -> Slot:
+        return self
+
+    def release(self) -> None:
+        """Nothing was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Roomy:
+    """A disk with room for everything."""
+
+    left_out: LeftOut
+
+    def has_room(self, size: int) -> bool:
+        self.left_out("min_free", "it looks how much disk is free")
+        return True
+
+
+def _aside(service: Service, target: Target, left_out: LeftOut) -> Service:
     """The same service, but of what it does nothing remains."""
     log = Logger(lambda line, debug: None)
     return replace(
@@ -123,8 +156,8 @@ def _aside(service: Service, target: Target) -> Service:
         target=target,
         sasl=Sasl((_Anybody(),), log=log, normalize=normalize.noop),
         spool=Spool(service.spool.directory, service.world.random, memory=None),
-        reserve=DiskReserve(Path("/"), 0, service.world.clock, log),
-        limits=None,
+        reserve=_Roomy(left_out),
+        limits=None if service.limits is None else _Uncounted(service.limits, left_out),
         early=target if isinstance(target, EarlyCheck) else None,
         ids=repeat(MESSAGE_ID),
         log=log,

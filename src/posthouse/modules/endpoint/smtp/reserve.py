@@ -2,12 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from posthouse.core.log import Logger
 from posthouse.core.world import Clock
 
 LOOK_EVERY: Final = 1.0  # seconds
+
+
+class Reserve(Protocol):
+    def has_room(self, size: int) -> bool:
+        """Whether a message of this size may come; 0 is unknown."""
+        ...
 
 
 class DiskReserve:

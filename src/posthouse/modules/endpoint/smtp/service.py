@@ -14,7 +14,7 @@ from posthouse.framework.interfaces.target import Target
 from posthouse.framework.sasl import Sasl
 from posthouse.framework.spool import Spool
 from posthouse.modules.endpoint.smtp.intake import IntakeLimits
-from posthouse.modules.endpoint.smtp.reserve import DiskReserve
+from posthouse.modules.endpoint.smtp.reserve import Reserve
 from posthouse.wire.smtp.config import ServerConfig
 
 ID_DIGITS: Final = 8  # hexadecimal, of a message's ID
@@ -29,7 +29,7 @@ class Service:
     target: Target
     sasl: Sasl
     spool: Spool
-    reserve: DiskReserve
+    reserve: Reserve
     intake: IntakeLimits
     limits: Limits | None
     early: EarlyCheck | None
