@@ -250,6 +250,12 @@ def test_a_reference_stands_alone(configure: Configure, text: str) -> None:
     ]
 
 
+def test_a_reference_without_its_sign_is_told_so(configure: Configure) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure("make.thing mailboxes").resolve("mailboxes")
+    assert str(caught.value).endswith("mailboxes (namespace: make)\n    column 1, did you mean &mailboxes")
+
+
 def test_an_unknown_reference(configure: Configure) -> None:
     with pytest.raises(ConfigError) as caught:
         configure("make.thing mailboxes").resolve("&mailboxs")

@@ -209,6 +209,14 @@ NO_DESTINATION = (
         ("deliver_too dummy", "column 1, did you mean deliver_to"),
         ("default_source {\ndelivr_to dummy\n}", "column 1, did you mean deliver_to"),
         ("flower yes", "column 1"),
+        (
+            "default_source {\nsource a.example {\nreject\n}\n}",
+            "column 1, it stands outside of source and destination blocks",
+        ),
+        (
+            "default_destination {\ndestination a.example {\nreject\n}\n}",
+            "column 1, it stands outside of destination blocks",
+        ),
     ],
 )
 def test_an_unknown_directive_is_told_with_the_nearest_known_one(text: str, meant: str, scope: Scope) -> None:

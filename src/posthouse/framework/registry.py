@@ -171,6 +171,8 @@ class Registry:
             if self._known(candidate, node):
                 return candidate
         text = f"unknown module: {name} (namespace: {prefix})"
+        if name in self._instances:
+            raise ConfigError(text, at=node, hint=f"did you mean &{name}")
         raise _unknown(text, candidates[0], node, self._catalogue.modules)
 
     def _known(self, name: str, node: Node) -> bool:

@@ -26,6 +26,10 @@ GROUPS: Final = frozenset({"check", "modify"})  # allowed at every level
 HANDLING: Final = frozenset({"deliver_to", "reject", "reroute"})  # what may be done with a recipient
 DESTINATIONS: Final = frozenset({"destination", "destination_in", "default_destination"})
 SOURCES: Final = frozenset({"source", "source_in", "default_source"})
+_ELSEWHERE: Final = {  # what is known, but not at this level
+    **dict.fromkeys(DESTINATIONS, "it stands outside of destination blocks"),
+    **dict.fromkeys(SOURCES, "it stands outside of source and destination blocks"),
+}
 LATER: Final = frozenset({"dmarc", "dmarc_mode"})
 
 
@@ -250,7 +254,7 @@ def _check_names(
         if child.name in LATER:
             errors.append(not_available(child.name, child))
         elif child.name not in known:
-            hint = did_you_mean(child.name, known)
+            hint = _ELSEWHERE.get(child.name) or did_you_mean(child.name, known)
             errors.append(UnknownDirective(text.format(child.name), at=child, hint=hint))
     raise_all(errors)
 
