@@ -12,7 +12,7 @@ from typing import Protocol
 
 RING_LINES = 20_000  # lines waiting for the thread; further ones are dropped and counted
 RING_OCTETS = 16 * 1024 * 1024
-GATHER = 0.003  # seconds that the thread lets lines gather before it writes them
+GATHER = 0.003  # seconds
 PIPE_ATOMIC = 4096  # octets that several processes may write to one pipe without mixing (POSIX PIPE_BUF)
 
 Line = tuple[float, bytes, bool]  # seconds since the epoch, text without LF, whether it is a debug line
@@ -138,11 +138,19 @@ class LogSink:
     `flush` waits for what was taken; `close` ends the thread.
 
     lost: hears how many lines were dropped; None: a line says so.
+    gather: seconds that the thread lets lines gather before it writes them.
     """
 
-    def __init__(self, targets: Sequence[Target], *, lost: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        *,
+        lost: Callable[[int], None] | None = None,
+        gather: float = GATHER,
+    ) -> None:
         self._targets = list(targets)
         self._lost = lost
+        self._gather = gather
         self._ring: deque[Line] = deque()
         self._octets = 0
         self._dropped = 0
@@ -195,7 +203,7 @@ class LogSink:
             if self._reopen:
                 self._reopen = False
                 self._each(lambda target: target.reopen())
-            time.sleep(GATHER)
+            time.sleep(self._gather)
             self._write_out()
         self._each(lambda target: target.close())
 

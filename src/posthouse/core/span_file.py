@@ -17,6 +17,7 @@ from posthouse.core.log import Logger
 from posthouse.core.logsink import BadLogTarget, Line, LogSink
 
 FILE_MAX: Final = 1024 * 1024 * 1024  # octets; a trace that is forgotten shall not take the disk from mail
+GATHER: Final = 0.1  # seconds: few writes cost little, and nobody reads a trace while it is written
 TELL_AGAIN: Final = 60.0  # seconds between log lines about events that were dropped
 _TAIL: Final = (
     65_536  # octets at the end of a file in which the last whole event is looked for; far more than one has
@@ -34,7 +35,7 @@ class SpanSink:
 
     def __init__(self, path: Path, log: Logger) -> None:
         self._losses = Losses(log)
-        self._sink = LogSink([SpanFile(path, self._losses.add)], lost=self._too_many)
+        self._sink = LogSink([SpanFile(path, self._losses.add)], lost=self._too_many, gather=GATHER)
 
     def __call__(self, event: bytes) -> None:
         self._sink(event, False)

@@ -220,6 +220,6 @@ def _outcome(error: BaseException) -> Mapping[str, object]:
 
 def _shown(value: object) -> object:
     """A value as JSON can have it: bounded, without lone surrogates."""
-    if isinstance(value, int):
+    if isinstance(value, int) or (isinstance(value, str) and value.isascii() and len(value) <= TEXT_MAX):
         return value
     return str(value)[:TEXT_MAX].encode("utf-8", "backslashreplace").decode()
