@@ -34,6 +34,7 @@ _HTML = (
     ("\u2029".encode(), b"\\u2029"),
     (b"\x7f", b"\\u007f"),
 )
+_HTML_OCTETS = bytes({raw[0] for raw, _ in _HTML})  # one of each: few lines have any
 _CONTROLS = {c: f"\\x{c:02x}" for c in (*range(0x20), 0x7F, *range(0x80, 0xA0))} | {
     c: f"\\u{c:04x}" for c in (*range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 }
@@ -55,8 +56,8 @@ def format_line(name: str, message: str, fields: Mapping[str, object], *, debug:
         body = _encoder.encode(
             {k: str(v).encode("utf-8", "backslashreplace").decode() for k, v in fields.items()}
         )
-    for raw, escaped in _HTML:
-        if raw in body:
+    if len(body.translate(None, _HTML_OCTETS)) < len(body):
+        for raw, escaped in _HTML:
             body = body.replace(raw, escaped)
     if len(head) + len(body) > LINE_MAX:
         longest = (LINE_MAX - len(head)) // (4 * len(fields))

@@ -110,11 +110,11 @@ class Stream(asyncio.Protocol):
         Raises TimeoutError when nothing comes within `timeout` seconds. Cancelling it loses no data.
         """
         if not self._chunks and not self._eof and not self._is_lost:
-            self._waiter = self._loop.create_future()
+            self._waiter = self._due(timeout)
             try:
-                await self._wait(self._waiter, timeout)
+                await self._waiter
             finally:
-                self._waiter = None
+                self._waiter, self._deadline = None, float("inf")
         if not self._chunks:
             return b""
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -146,18 +146,21 @@ class Stream(asyncio.Protocol):
         Raises TimeoutError when it does not within `timeout` seconds, ConnectionLost when it is gone.
         """
         if self._writing_paused and not self._is_lost:
-            self._drained = self._loop.create_future()
+            self._drained = self._due(timeout)
             try:
-                await self._wait(self._drained, timeout)
+                await self._drained
             finally:
-                self._drained = None
+                self._drained, self._deadline = None, float("inf")
         if self._is_lost:
             raise ConnectionLost
 
-    async def start_tls(self, context: ssl.SSLContext, go_ahead: bytes = b"", ahead: bytes = b"") -> None:
+    async def start_tls(
+        self, context: ssl.SSLContext, go_ahead: bytes = b"", ahead: bytes = b"", refusal: bytes = b""
+    ) -> None:
         """Send `go_ahead` in clear, forget everything read so far, and become TLS (as a server).
 
         ahead: what was read and belongs to the handshake already, where it follows the header of a proxy.
+        refusal: what a peer hears in clear that sends no handshake at all.
         Raises OSError (ssl.SSLError among them) or TimeoutError when the handshake fails: the connection is then of no use.
         """
         self._chunks.clear()
@@ -168,7 +171,7 @@ class Stream(asyncio.Protocol):
         clear, ready = self._transport, self._loop.create_future()
         if go_ahead:
             clear.write(go_ahead)
-        self._transport = protected = TlsTransport(self._loop, self, context, ready)
+        self._transport = protected = TlsTransport(self._loop, self, context, ready, refusal=refusal)
         protected.connection_made(clear)
         clear.set_protocol(protected)
         protected.data_received(ahead)
@@ -232,14 +235,12 @@ class Stream(asyncio.Protocol):
 
     # --- one timer for all deadlines: it is moved only when it has to ring earlier
 
-    async def _wait(self, waiter: "asyncio.Future[None]", timeout: float) -> None:
+    def _due(self, timeout: float) -> "asyncio.Future[None]":
+        """What the task awaits, `timeout` seconds at most. Whoever has waited takes the deadline back."""
         self._deadline = self._loop.time() + timeout
         if self._deadline < self._armed:
             self._arm()
-        try:
-            await waiter
-        finally:
-            self._deadline = float("inf")
+        return self._loop.create_future()
 
     def _arm(self) -> None:
         self._stop_timer()
@@ -260,14 +261,14 @@ class Stream(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._armed = None, float("inf")
+
+
 def peer_of(transport: asyncio.BaseTransport) -> tuple[IpAddress | None, int]:
     """Address and port of who has connected; None of a Unix socket."""
     peer = transport.get_extra_info("peername")
     if not isinstance(peer, tuple):
         return None, 0
     return unmapped(ip_address(peer[0].partition("%")[0])), peer[1]
-
-
 
 
 def unmapped(ip: IpAddress) -> IpAddress:
