@@ -22,7 +22,7 @@ _SPECIAL = re.compile(r'[()<>\[\]:;@\\,"\s]')
 _TO_ESCAPE = re.compile(r'[\\"]')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_NOT_IN_DOMAIN = re.compile(r"[\x00-\x20\x7f-\x9f]")
+_NOT_IN_DOMAIN = re.compile(r"[\x00-\x20@\x7f-\x9f]")
 _NOT_IN_U_LABEL = re.compile(r"[\x00-\x2c./:-@\[-\x60{-\x9f\ud800-\udfff]")
 
 
