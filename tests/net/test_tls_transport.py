@@ -93,9 +93,10 @@ class Ends:
         size: int = 1 << 20,
         context: ssl.SSLContext = CLIENT,
         ready: "asyncio.Future[None] | None" = None,
+        refusal: bytes = b"",
     ) -> None:
         self.inside, self.below, self.size = Inside(), Below(), size
-        self.ours = TlsTransport(loop, self.inside, SERVER, ready)
+        self.ours = TlsTransport(loop, self.inside, SERVER, ready, refusal=refusal)
         self.ours.connection_made(self.below)
         self._inbound, self._outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.client = context.wrap_bio(self._inbound, self._outbound, server_hostname="localhost")
@@ -297,6 +298,49 @@ def test_who_waits_for_the_handshake_hears_why_it_failed(loop: asyncio.AbstractE
     assert isinstance(ready.exception(), ssl.SSLError)
     ends.ours.connection_lost(None)
     assert ends.inside.heard == ["lost"]  # it was connected before
+
+
+@pytest.mark.parametrize(
+    ("said", "is_told"),
+    [
+        pytest.param(b"EHLO example.org\r\n", True, id="clear text"),
+        pytest.param(b"\x15\x03\x03\x00\x02\x02\x28", True, id="an alert"),
+        pytest.param(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", False, id="a handshake that is none"),
+        pytest.param(b"\x16EHLO example.org\r\n", False, id="the octet of a handshake"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100])
+def test_who_sends_no_handshake_is_refused_in_clear(
+    loop: asyncio.AbstractEventLoop, said: bytes, size: int, *, is_told: bool
+) -> None:
+    ends = Ends(loop, size, ready=loop.create_future(), refusal=b"550 no\r\n")
+    ends.receive(said)
+    assert (ends.below.written == b"550 no\r\n") is is_told
+    assert (b"550" in ends.below.written) is is_told
+    assert ends.below.ends == ["closed"]
+    assert not ends.inside.data
+
+
+@pytest.mark.parametrize("said", [b"", b"x"])
+def test_who_sends_nothing_for_too_long_is_refused_in_clear(
+    monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, said: bytes
+) -> None:
+    monkeypatch.setattr(tls_transport, "HANDSHAKE_TIMEOUT", 0)
+    ends = Ends(loop, ready=loop.create_future(), refusal=b"550 no\r\n")
+    ends.receive(said)
+    run_once(loop)
+    assert (ends.below.written, ends.below.ends) == (b"550 no\r\n", ["closed"])
+
+
+def test_R_037_nothing_is_said_in_clear_once_tls_is_spoken(loop: asyncio.AbstractEventLoop) -> None:
+    ends = Ends(loop, ready=loop.create_future(), refusal=b"550 no\r\n")
+    ends.try_(ends.client.do_handshake)
+    ends.pass_on()
+    ends.try_(ends.client.do_handshake)
+    ends.pass_on()
+    ends.receive(b"EHLO example.org\r\n")
+    assert ends.below.ends == ["closed"]
+    assert b"550" not in ends.below.written
 
 
 def test_who_waits_for_the_handshake_hears_that_the_peer_has_left(loop: asyncio.AbstractEventLoop) -> None:

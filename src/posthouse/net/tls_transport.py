@@ -16,6 +16,7 @@ TLS_SHUTDOWN_TIMEOUT = 5.0  # seconds for the peer to answer our close_notify
 RECORD: Final = (
     16_384  # octets that a record has at most (RFC 8446 §5.1), and that are read or written at a time
 )
+HANDSHAKE_RECORD: Final = 0x16  # the first octet of a client that speaks TLS (RFC 8446 §5.1)
 ANSWERS_MAX: Final = RECORD  # octets that TLS itself answers after the handshake: 600 changes of keys
 
 Admission = Callable[[asyncio.BaseTransport], Callable[[], None] | None]
@@ -45,6 +46,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         "_loop",
         "_outbound",
         "_ready",
+        "_refusal",
+        "_speaks_tls",
         "_state",
         "_timer",
         "_tls",
@@ -56,10 +59,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         inside: asyncio.Protocol,
         context: ssl.SSLContext,
         ready: "asyncio.Future[None] | None" = None,
+        *,
+        refusal: bytes = b"",
         admit: Admission | None = None,
     ) -> None:
         """The inside is connected when the handshake is done; with `ready` it is already, and that hears how it went.
 
+        refusal: what a peer hears in clear, before the connection is closed, that has not begun a handshake.
         admit: asked when the connection is made; gives what is to be called when the handshake is over, None for one too many.
         """
         self._loop = loop
@@ -67,6 +73,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._is_inside_made = ready is not None
         self._ready = ready
         self._admit, self._leave = admit, _nothing
+        self._refusal = refusal
+        self._speaks_tls: bool | None = None  # the peer, once it has said something
         self._inbound, self._outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._inbound, self._outbound, server_side=True)
         self._state = _State.HANDSHAKE
@@ -87,6 +95,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT, self._give_up)
 
     def data_received(self, data: bytes) -> None:
+        if self._speaks_tls is None and data:
+            self._speaks_tls = data[0] == HANDSHAKE_RECORD
         for start in range(0, len(data), RECORD):
             if self._state is _State.CLOSED:
                 return
@@ -206,6 +216,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def _open(self) -> None:
         self._stop_timer()
         self._state = _State.OPEN
+        self._refusal = b""
         self._flush()
         self._end_handshake()
         self._tell_ready(None)
@@ -221,14 +232,26 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._close_below()
 
     def _break_off(self, err: ssl.SSLError) -> None:
-        """What the peer sends is no TLS, or not as we want it; it is told by an alert."""
+        """What the peer sends is no TLS, or not as we want it; it is told by an alert, or in clear."""
         self._tell_ready(err)
         self._end_inside()
+        if self._may_refuse:
+            self._outbound.read()  # an alert, which it would not understand
+            self._below.write(self._refusal)
         self._close_below()
 
     def _give_up(self) -> None:
         self._tell_ready(TimeoutError("TLS handshake takes too long"))
-        self.abort()
+        if self._may_refuse:
+            self._below.write(self._refusal)
+            self._close_below()
+        else:
+            self.abort()
+
+    @property
+    def _may_refuse(self) -> bool:
+        """The peer has not begun to speak TLS, and may still listen in clear. Nothing is read from it any more."""
+        return bool(self._refusal) and not self._speaks_tls
 
     def _end_inside(self) -> None:
         if self._state is _State.OPEN:

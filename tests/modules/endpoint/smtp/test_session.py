@@ -374,7 +374,7 @@ def _end_tls_in_data(port: int) -> None:
         assert b"250 " not in rest
 
 
-async def test_R_037_clear_text_instead_of_a_handshake_closes(tmp_path: Path) -> None:
+async def test_R_037_clear_text_instead_of_a_handshake_is_refused_and_closes(tmp_path: Path) -> None:
     target = KeptTarget()
     with FakeWorld(tmp_path) as fake:
         async with serving_smtp(fake, "tls self_signed\ndebug yes", target=target) as served:
@@ -384,6 +384,8 @@ async def test_R_037_clear_text_instead_of_a_handshake_closes(tmp_path: Path) ->
                     b"EHLO b\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n"
                     + MESSAGE
                 )
+                assert await talk.hear() == "550 5.0.0 Handshake error"
+                assert await talk.reader.read() == b""
                 await until(lambda: served.endpoint.session_count == 0)
             await still_works(served)
     assert len(target.messages) == 1

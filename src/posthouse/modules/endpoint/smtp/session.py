@@ -37,6 +37,7 @@ IDLE: Final = Reply(421, (4, 4, 2), "Idle timeout, bye bye")
 SHUTTING_DOWN: Final = Reply(421, (4, 3, 2), "Server shutting down")
 READ_FAILED: Final = Reply(421, (4, 4, 0), "Connection error, sorry")
 CRASHED: Final = Reply(421, (4, 0, 0), "Internal server error")
+NO_HANDSHAKE: Final = Reply(550, (5, 0, 0), "Handshake error")  # the connection is closed then
 NOT_AUTHENTICATED: Final = Reply(502, (5, 7, 0), "Please authenticate first")
 INVALID_CREDENTIALS: Final = Reply(535, (5, 7, 8), "Invalid credentials")
 AUTH_UNAVAILABLE: Final = Reply(454, (4, 7, 0), "Temporary authentication failure")
@@ -266,7 +267,8 @@ class Session:
         await self._drop_transaction()
         self._engine.accept()
         try:
-            await self._stream.start_tls(self._service.tls_context(), self._engine.data_to_send())
+            go_ahead, refusal = self._engine.data_to_send(), NO_HANDSHAKE.to_bytes()
+            await self._stream.start_tls(self._service.tls_context(), go_ahead, refusal=refusal)
         except (OSError, TimeoutError) as err:
             self._service.log.debug("TLS handshake failed", reason=str(err), src_ip=self._remote)
             raise Over from err
