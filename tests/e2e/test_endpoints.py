@@ -92,6 +92,13 @@ smtp tcp://127.0.0.1:$(strange_port) {
     PIPELINE
 }
 
+smtp tcp://127.0.0.1:$(unwanted_port) {
+    proxy_protocol 192.0.2.0/24 {
+        untrusted reject
+    }
+    PIPELINE
+}
+
 smtp tcp://127.0.0.1:$(inside_port) {
     proxy_protocol {
         tls self_signed
@@ -266,6 +273,14 @@ def test_R_057_a_stranger_does_not(server: Server) -> None:
         assert client.sendmail("eve@example.net", [USER], MESSAGE.format("by a stranger")) == {}
     assert "[127.0.0.1])" in trace(server)
     server.wait_for("connection from untrusted source 127.0.0.1:")
+
+
+def test_R_057_a_stranger_may_be_refused(server: Server) -> None:
+    with smtp(server, "unwanted", PROXIED) as client:
+        assert client.noop() == (421, b"4.4.0 Connection error, sorry")
+    assert "PROXY header from an untrusted source" in server.wait_for("connection failed\t")
+    with smtp(server, "unwanted") as client:
+        assert client.noop()[0] == 250
 
 
 def test_tls_behind_the_header_of_a_proxy(server: Server) -> None:

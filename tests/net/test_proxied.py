@@ -24,6 +24,7 @@ PATIENCE = 20.0  # seconds: only ever reached by a failing test
 HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.2 4321 25\r\n"
 EVERYBODY = Proxies()
 STRANGERS = Proxies((ip_network("192.0.2.0/24"),))
+UNWANTED = Proxies((ip_network("192.0.2.0/24"),), rejects_untrusted=True)
 
 
 class Heard:
@@ -135,7 +136,20 @@ async def test_R_057_of_strangers_a_header_is_taken_off_and_not_believed() -> No
     assert lines.lines == [f"test: connection from untrusted source 127.0.0.1:{port}\t"]
 
 
-@pytest.mark.parametrize("trust", [EVERYBODY, STRANGERS])
+@pytest.mark.parametrize("header", [HEADER, b"PROXY UNKNOWN\r\n"])
+async def test_R_057_the_header_of_a_stranger_may_be_an_error(header: bytes) -> None:
+    heard = Heard()
+    async with talking(heard, UNWANTED) as (_, writer):
+        writer.write(header + b"EHLO a\r\n")
+    assert (heard.data, heard.error) == (b"", "BadProxyHeader: PROXY header from an untrusted source")
+    heard = Heard()
+    async with talking(heard, UNWANTED) as (_, writer):
+        writer.write(b"EHLO a\r\n")
+        writer.write_eof()
+    assert heard.data == b"EHLO a\r\n"
+
+
+@pytest.mark.parametrize("trust", [EVERYBODY, STRANGERS, UNWANTED])
 @pytest.mark.parametrize(
     "data", [b"PROXY TCP4 nonsense\r\nEHLO a\r\n", b"PROXY TCP4 " + b"1" * 200, HEADER[:-1], b"\r\n\r\n\0"]
 )

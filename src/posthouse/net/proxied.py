@@ -23,11 +23,13 @@ class BadProxyHeader(ConnectionLost):
 class Proxies:
     """Whose headers are believed: those of peers in these networks, of everybody if there are none, and of Unix sockets.
 
+    rejects_untrusted: a header of somebody else ends the connection; else it is taken off, and what it says ignored.
     tls: gives the context of the TLS that begins behind the header; None where nothing is encrypted there.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     tls: Callable[[], ssl.SSLContext] | None = None
+    rejects_untrusted: bool = False
 
     def trusts(self, peer: IpAddress | None) -> bool:
         return peer is None or not self.networks or any(peer in network for network in self.networks)
@@ -98,14 +100,17 @@ class ProxiedStream(Stream):
             raise BadProxyHeader(str(err)) from err
         if header is None:
             return None
-        rest, self._head = self._head[header.size :], None
         self._believe(header)
+        rest, self._head = self._head[header.size :], None
         return rest
 
     def _believe(self, header: ProxyHeader) -> None:
+        is_trusted = self._proxies.trusts(self.peer_ip)
+        if header.size and not is_trusted and self._proxies.rejects_untrusted:
+            raise BadProxyHeader("PROXY header from an untrusted source")
         if header.ip is None:
             return
-        if not self._proxies.trusts(self.peer_ip):
+        if not is_trusted:
             self._log.info(f"connection from untrusted source {self.peer}")
             return
         self.peer_ip, self.peer_port = unmapped(header.ip), header.port

@@ -8,7 +8,7 @@ from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import directive, parse_settings, repeated, settings
 from posthouse.framework.config.tls import server_tls
-from posthouse.framework.config.values import Several
+from posthouse.framework.config.values import Several, enum
 from posthouse.framework.interfaces.endpoint import Address
 from posthouse.framework.interfaces.tls import ServerTls
 from posthouse.net.proxied import Proxies
@@ -40,6 +40,11 @@ class ProxyBlock:
     trust: tuple[tuple[Network, ...], ...] = repeated(
         networks, help="proxies whose word is taken; without any, everybody's"
     )
+    untrusted: str = directive(
+        enum("ignore", "reject"),
+        default="ignore",
+        help="what becomes of a header from somebody else: it is taken off and not believed, or ends the connection",
+    )
     tls: ServerTls | None = directive(
         server_tls, default=None, default_text="off", help="TLS that the client speaks through the proxy"
     )
@@ -57,7 +62,8 @@ class ProxyProtocolKind:
             listed = _networks(node.args)
         except ValueError as err:
             raise ConfigError(str(err), at=node) from err
-        return Proxies(sum(block.trust, listed), block.tls.context if block.tls else None)
+        tls = block.tls.context if block.tls else None
+        return Proxies(sum(block.trust, listed), tls, rejects_untrusted=block.untrusted == "reject")
 
 
 proxy_protocol = ProxyProtocolKind()

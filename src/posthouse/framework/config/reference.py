@@ -78,9 +78,9 @@ several the peer's SNI chooses one."""
 _TLS_CLIENT: Final = "How we are a client of TLS, at top level or in a block that connects to other servers."
 _PROXY_PROTOCOL: Final = """A directive of endpoints whose connections come through a proxy (haproxy, nginx, a load balancer).
 
-`proxy_protocol [IP|CIDR]... { trust IP|CIDR...; tls ... }`: both lists say whose word is taken. The header may be of version 1 or 2, and may be
+`proxy_protocol [IP|CIDR]... { trust IP|CIDR...; untrusted ...; tls ... }`: both lists say whose word is taken. The header may be of version 1 or 2, and may be
 missing. What it says of the client holds in checks, limits, Received and logs. The header of a peer that is not listed is taken off, ignored and
-logged; a malformed one ends the connection. The TLS of a `tls://` address lies below the header, that of `tls` in the block behind it; there can be
+logged, or with `untrusted reject` ends the connection, as a malformed one always does. The TLS of a `tls://` address lies below the header, that of `tls` in the block behind it; there can be
 only one of them."""
 _EXPECT: Final = """A test inside of the configuration, at top level: a message, and what becomes of it.
 
