@@ -9,12 +9,13 @@ from posthouse.core.world import Paths
 from posthouse.framework.actions import REJECTED
 from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.parser import parse
+from posthouse.framework.config.pipeline_page import PIPELINE
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.registry import Registry
 from posthouse.modules.catalogue import CATALOGUE
 from posthouse.modules.dummy import Dummy
 from posthouse.pipeline.blocks import checks_of, modifiers_of
-from posthouse.pipeline.rules import Rules, parse_rules
+from posthouse.pipeline.rules import DESTINATIONS, GROUPS, HANDLING, SOURCES, Rules, parse_rules
 from posthouse.testing.world import FakeWorld
 from posthouse.wire.smtp.reply import Reply
 
@@ -402,3 +403,11 @@ def test_all_mistakes_are_told_at_once(scope: Scope) -> None:
         "7",
         "10",
     ]
+
+
+def test_the_reference_has_all_directives_and_its_example_is_a_pipeline(scope: Scope) -> None:
+    example = "\n".join(line[4:] for line in PIPELINE.split("\n") if line.startswith("    "))
+    found = rules(example.replace("&local_mailboxes", "dummy"), scope)
+    assert set(found.default.by_key) == {"postmaster", "@example.org"}
+    for name in SOURCES | DESTINATIONS | HANDLING | GROUPS:
+        assert f"| `{name}" in PIPELINE, name

@@ -38,6 +38,7 @@ class RulesKind:
     """The type of a block whose directives are a pipeline."""
 
     name: str = "pipeline"
+    page: str = "pipeline.md"
 
     def parse(self, node: Node, scope: Scope) -> Rules:
         return parse_rules(node, scope)

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from posthouse.framework.config.expect import ExpectBlock, expect
 from posthouse.framework.config.globals import GlobalDirectives, GlobalModules
+from posthouse.framework.config.pipeline_page import PIPELINE
 from posthouse.framework.config.proxy import ProxyBlock, proxy_protocol
 from posthouse.framework.config.settings import (
     ALL_ARGUMENTS,
@@ -42,13 +43,16 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
         "global/tls.md": _page("tls", _TLS, TlsBlock),
         "global/tls_client.md": _page("tls_client", _TLS_CLIENT, TlsClient),
         "global/expect.md": _page("expect", _EXPECT, ExpectBlock),
+        "pipeline.md": _document(["# Pipelines", PIPELINE]),
         "endpoint/proxy_protocol.md": _page("proxy_protocol", _PROXY_PROTOCOL, ProxyBlock),
     }
     found |= {f"endpoint/{name}.md": _module_page([name], path) for name, path in catalogue.endpoints.items()}
     names: dict[str, list[str]] = {}
     for name, path in catalogue.modules.items():
         names.setdefault(path, []).append(name)
-    found |= {page_path(known[0]): _module_page(known, path) for path, known in names.items()}
+    for path, known in names.items():
+        page = page_path(known[0])
+        found[page] = _module_page(known, path, "../" * page.count("/"))
     return found | {"README.md": _index(found)}
 
 
@@ -121,11 +125,12 @@ def _global_page() -> str:
     return _document(["# Global directives", _GLOBAL, "\n".join((*_TABLE_HEAD, *rows))])
 
 
-def _module_page(names: Sequence[str], path: str) -> str:
+def _module_page(names: Sequence[str], path: str, up: str = "../") -> str:
+    """up: where `docs/reference/` is, seen from the page."""
     cls = load_class(path)
     text = _docstring(sys.modules[path.partition(":")[0]].__doc__ or "", names)
     also = f"Also named {', '.join(f'`{name}`' for name in names[1:])}." if len(names) > 1 else ""
-    return _page(names[0], f"{text}\n\n{also}".strip(), cls.Settings)
+    return _page(names[0], f"{text}\n\n{also}".strip(), cls.Settings, up)
 
 
 def _docstring(text: str, names: Sequence[str]) -> str:
@@ -135,16 +140,21 @@ def _docstring(text: str, names: Sequence[str]) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _page(name: str, text: str, settings: type[Any]) -> str:
+def _page(name: str, text: str, settings: type[Any], up: str = "../") -> str:
     parts = [f"# {name}", text]
     declared = declarations(settings)
     parts += [_arguments(one) for one in declared.values() if isinstance(one, Arguments | InlineModule)]
     rows = _rows(settings)
     parts.append("\n".join((*_TABLE_HEAD, *rows)) if rows else "There are no directives.")
-    parts += [f"Other directives: {one.help}." for one in declared.values() if isinstance(one, Rest)]
+    parts += [f"Other directives: {_rest(one, up)}." for one in declared.values() if isinstance(one, Rest)]
     if later := sorted(getattr(settings, "LATER", ())):
         parts.append(f"Not available in this version: {', '.join(f'`{one}`' for one in later)}.")
     return _document(parts)
+
+
+def _rest(declared: Rest, up: str) -> str:
+    page = getattr(declared.kind, "page", "")
+    return f"[{declared.help}]({up}{page})" if page else declared.help
 
 
 def _arguments(declared: Arguments | InlineModule[Any]) -> str:
