@@ -64,6 +64,6 @@ class WaitingUnits:
 
 def _size(octets: bytes | tuple[bytes, ...] | OwnFile | None) -> int:
     """Octets for the blob log."""
-    if isinstance(octets, tuple):
-        return sum(map(len, octets))
-    return len(octets) if isinstance(octets, bytes) else 0
+    if isinstance(octets, bytes):
+        return len(octets)
+    return sum(map(len, octets)) if isinstance(octets, tuple) else 0

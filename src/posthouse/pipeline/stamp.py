@@ -52,4 +52,4 @@ async def _client(connection: Connection) -> Client:
             await asyncio.wait({connection.rdns}, timeout=RDNS_PATIENCE)
         if connection.rdns.done() and not connection.rdns.cancelled():
             name = connection.rdns.result()
-    return Client(connection.hello, str(connection.remote_ip or ""), name)
+    return Client(connection.hello, connection.ip_text, name)

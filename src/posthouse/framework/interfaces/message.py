@@ -24,6 +24,14 @@ class Connection:
     rdns: "asyncio.Future[str | None] | None" = None  # the peer's verified-or-not PTR name; None: not asked
     auth_user: str = ""  # as sent; "" is not authenticated
     auth_password: str = ""
+    _ip_text: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def ip_text(self) -> str:
+        """The peer's address alone, made once; "" for Unix sockets."""
+        if self._ip_text is None:
+            self._ip_text = str(self.remote_ip or "")
+        return self._ip_text
 
     @property
     def remote(self) -> str:

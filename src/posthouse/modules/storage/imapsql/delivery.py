@@ -18,6 +18,17 @@ from posthouse.modules.storage.imapsql.recipients import Recipients
 class LocalDelivery:
     """See framework.interfaces.target.Delivery."""
 
+    __slots__ = (
+        "_accounts",
+        "_context",
+        "_db",
+        "_envelope",
+        "_junk",
+        "_message",
+        "_recipients",
+        "_reverse_path",
+    )
+
     def __init__(
         self,
         db: MailDatabase,
@@ -56,9 +67,9 @@ class LocalDelivery:
         unit = Deliver(
             body=message.octets,
             description=message.description,
-            recipients=tuple(
+            recipients=[
                 message.for_account(account, self._prefix(name)) for account, name in self._accounts.items()
-            ),
+            ],
             received=int(self._context.world.clock.time()),
             junk=self._junk if self._envelope.quarantine else "",
         )

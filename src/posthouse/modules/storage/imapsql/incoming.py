@@ -3,10 +3,9 @@
 import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from posthouse.db.blobs import LOG_BODY_MAX, OwnFile
 from posthouse.db.mail.database import MailDatabase
@@ -22,8 +21,7 @@ INLINE_MAX: Final = 131_072  # octets of a body that are scanned on the event lo
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A message that is ready to be stored. head: octets of it that are not among `octets`, but before them."""
 
     octets: bytes | OwnFile
