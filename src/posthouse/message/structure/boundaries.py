@@ -45,30 +45,28 @@ class OpenBoundaries:
 
     def next(self, at: int) -> Delimiter:
         """The first delimiter behind a line end at this offset or later; -1 stands for one before the data."""
-        found, nearest = self._found, self.message_end.at
-        for level, line in enumerate(self._lines):
-            if found[level] < at:
-                found[level] = self._search(line, at, nearest)
-            if found[level] < nearest:
-                nearest = found[level]
-        return self._delimiter(nearest) if nearest < self.message_end.at else self.message_end
+        found, nearest, level, length = self._found, self.message_end.at, MESSAGE_END, 0
+        for candidate, line in enumerate(self._lines):
+            if found[candidate] <= at:
+                found[candidate] = self._search(line, at, nearest)
+            place = found[candidate]
+            if place < nearest or (place == nearest and len(line) >= length):
+                nearest, level, length = place, candidate, len(line)
+        return self.message_end if level == MESSAGE_END else self._delimiter(nearest, level, length)
 
-    def _search(self, line: bytes, at: int, stop: int) -> int:
+    def _search(self, line: bytes, at: int, last: int) -> int:
+        """The line end before the first such line, if it is not behind `last`; else the place behind that."""
         if at < 0:
             if self._data[: len(line)] == line:
                 return at
             at = 0
-        found = self._data.find(b"\n" + line, at, stop + 1 + len(line))
-        return stop if found < 0 else found
+        found = self._data.find(b"\n" + line, at, last + 1 + len(line))
+        return last + 1 if found < 0 else found
 
-    def _delimiter(self, line_end: int) -> Delimiter:
-        """The delimiter behind this line end."""
+    def _delimiter(self, line_end: int, level: int, length: int) -> Delimiter:
+        """The delimiter behind this line end, which begins with a line of this level and length."""
         data, start = self._data, line_end + 1
-        level, behind = MESSAGE_END, start
-        for candidate, line in enumerate(self._lines):
-            end = start + len(line)
-            if end >= behind and data[start:end] == line:
-                level, behind = candidate, end
+        behind = start + length
         after = data.find(b"\n", behind) + 1
         closing = not after or data[behind : behind + 2] == b"--"
         at = line_end - 1 if line_end > 0 and data[line_end - 1] == _CR else max(line_end, 0)
