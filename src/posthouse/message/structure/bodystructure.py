@@ -86,7 +86,9 @@ _remembered = lru_cache(_REMEMBERED)(_describe)
 
 
 def _parameters(parameters: Parameters) -> bytes:
-    return parenthesized([word for parameter in parameters for word in parameter])
+    if not parameters:
+        return NIL
+    return b"(%b)" % b" ".join([b"%b %b" % (string(name), string(value)) for name, value in parameters])
 
 
 def _place(fields: Fields) -> bytes:

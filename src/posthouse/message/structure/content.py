@@ -1,6 +1,7 @@
 """The fields that say what a part is: Content-Type and its like (RFC 2045, RFC 2183), with their parameters (RFC 2231)."""
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from posthouse.message.comment import without_comments
@@ -16,7 +17,8 @@ _TYPE = re.compile(rb"\s*+(%b)\s*+/\s*+(%b)\s*+(?:;|\Z)" % (_TOKEN, _TOKEN))
 _WORD = re.compile(rb"\s*+(%b)\s*+(?:;|\Z)" % _TOKEN)
 _LANGUAGE = re.compile(_TOKEN)
 _PARAMETER = re.compile(
-    rb';[ \t]*+([^ \t\r\n=;"]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"?+|([^ \t\r\n;"]*+))', re.DOTALL
+    rb';[ \t]*+([^ \t\r\n=;"]++)[ \t]*+=[ \t]*+(?:"([^"\\]*+)"|"((?:[^"\\]|\\.)*+)"?+|([^ \t\r\n;"]*+))',
+    re.DOTALL,
 )
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(rb"([^*]++)\*(0|[1-9]\d{0,3})(\*?)")
@@ -44,7 +46,7 @@ def media_type(fields: Fields) -> MediaType:
         return PLAIN_TEXT
     major, minor = match.groups()
     parameters = _parameters(value, match.end() - 1)
-    kind = b"%b/%b" % (major.lower(), minor.lower())
+    kind = (b"%b/%b" % (major, minor)).lower()
     if kind.startswith(b"text/") and parameter(parameters, b"charset") is None:
         parameters.append(US_ASCII)
     return MediaType(major, minor, parameters, kind)
@@ -88,16 +90,12 @@ def languages(fields: Fields) -> list[bytes]:
 def _parameters(value: bytes, at: int) -> Parameters:
     """The parameters from the semicolon at this offset on, those in sections put together."""
     parameters: Parameters = []
-    in_sections = False
-    for match in _PARAMETER.finditer(value, at):
-        name, quoted, word = match.groups()
-        if quoted is not None:
-            word = _ESCAPE.sub(rb"\1", quoted) if b"\\" in quoted else quoted
-        in_sections = in_sections or b"*" in name
-        parameters.append((name, word))
-        if len(parameters) == PARAMETERS_MAX:
-            break
-    return _joined(parameters) if in_sections else parameters
+    for match in islice(_PARAMETER.finditer(value, at), PARAMETERS_MAX):
+        name, quoted, escaped, word = match.groups()
+        if escaped is not None:
+            quoted = _ESCAPE.sub(rb"\1", escaped)
+        parameters.append((name, word if quoted is None else quoted))
+    return _joined(parameters) if b"*" in value else parameters
 
 
 def _joined(parameters: Parameters) -> Parameters:
