@@ -140,6 +140,7 @@ def _seconds(match: re.Match[bytes]) -> int | None:
     return seconds if _EARLIEST <= seconds <= _LATEST else None
 
 
+@lru_cache(512)
 def _day(day: bytes, month_name: bytes, year: bytes) -> int | None:
     month = _MONTH_NUMBERS.get(month_name[:3].lower())
     try:

@@ -1,8 +1,14 @@
 """ENVELOPE, ready for the wire (RFC 3501 §7.4.2)."""
 
+from functools import lru_cache
+
 from posthouse.message.address_list import Address, parse_address_list
 from posthouse.message.structure.fields import Fields, nstring_of
 from posthouse.message.structure.strings import NIL, nstring, string
+
+# The same people write to the same people. This takes less than 1 MiB.
+_REMEMBERED = 512  # lists of addresses
+_REMEMBERED_MAX = 100  # octets of each, as it is written
 
 
 def envelope(fields: Fields) -> bytes:
@@ -27,8 +33,17 @@ def _addresses(fields: Fields, name: bytes, default: bytes = NIL) -> bytes:
     values = fields.get(name)
     if not values:
         return default
-    listed = parse_address_list(values[0] if len(values) == 1 else b",".join(values))
-    return b"(%b)" % b"".join(map(_address, listed)) if listed else default
+    value = values[0] if len(values) == 1 else b",".join(values)
+    return (_remembered(value) if len(value) <= _REMEMBERED_MAX else _list(value)) or default
+
+
+def _list(value: bytes) -> bytes:
+    """The addresses in a field's value as a list; b"" if there are none."""
+    listed = parse_address_list(value)
+    return b"(%b)" % b"".join(map(_address, listed)) if listed else b""
+
+
+_remembered = lru_cache(_REMEMBERED)(_list)
 
 
 def _address(address: Address) -> bytes:
