@@ -68,13 +68,19 @@ def test_nodes(text: str, expected: list[object], shapes: Shapes) -> None:
             id="nested one-liners",
         ),
         pytest.param(
+            'a {\n b "c\n d\n}\n',
+            'f:2 - Error during parsing: unexpected EOF when looking for }\n    column 4, here begins a text in quotes, and no "'
+            " ends it; the block of a begins in line 1",
+            id="quote without end",
+        ),
+        pytest.param(
             "a\n  {\n",
-            "f:2 - Syntax error: Unexpected token '{', expecting 'block header'\n    column 3",
+            "f:2 - Syntax error: Unexpected token '{', expecting 'block header'\n    column 3, it must stand on the line of its directive",
             id="a brace that begins a line",
         ),
         pytest.param(
             "a { {",
-            "f:1 - Syntax error: Unexpected token '{', expecting 'block header'\n    column 5",
+            "f:1 - Syntax error: Unexpected token '{', expecting 'block header'\n    column 5, it must stand on the line of its directive",
             id="two braces",
         ),
         pytest.param(

@@ -58,6 +58,7 @@ class _Parser:
 
     def __init__(self, text: str, file: str) -> None:
         self._file = file
+        self._ends_quoted = text.rstrip().endswith('"')
         self._tokens = tokenize(text)
         self._at = 0
         self._macros = Macros()
@@ -75,15 +76,13 @@ class _Parser:
             else:
                 self._take(self._header(token))
         if self._open:
-            opened = self._open[-1].header.name
-            hint = f"the block of {opened.text} begins in line {opened.line}"
-            raise self._error(self._tokens[-1], "unexpected EOF when looking for }", hint)
+            raise self._unfinished(self._open[-1].header.name, self._tokens[-1])
         return Parsed(tuple(self._nodes), self._snippets)
 
     def _header(self, name: Token) -> _Header:
         """Read a directive's name and arguments, with the brace that ends them."""
         if name.text == "{":
-            raise self._syntax_error(name, "block header")
+            raise self._stray_brace(name)
         header = _Header(name, [])
         args, last = header.args, name
         self._at += 1
@@ -182,12 +181,18 @@ class _Parser:
                 shown = char if char.isprintable() else ascii(char)
                 raise self._error(name, f"character not allowed in directive name: {shown}")
 
+    def _unfinished(self, opened: Token, last: Token) -> ConfigError:
+        hint = f"the block of {opened.text} begins in line {opened.line}"
+        if last.end_line > last.line and not self._ends_quoted:  # it runs to the end of the file
+            hint = f'here begins a text in quotes, and no " ends it; {hint}'
+        return self._error(last, "unexpected EOF when looking for }", hint)
+
     def _error(self, token: Token, text: str, hint: str = "") -> ConfigError:
         return self._located(token, f" - Error during parsing: {text}", hint)
 
-    def _syntax_error(self, token: Token, expected: str) -> ConfigError:
-        text = f" - Syntax error: Unexpected token '{token.text}', expecting '{expected}'"
-        return self._located(token, text, "")
+    def _stray_brace(self, brace: Token) -> ConfigError:
+        text = " - Syntax error: Unexpected token '{', expecting 'block header'"
+        return self._located(brace, text, "it must stand on the line of its directive")
 
     def _located(self, token: Token, text: str, hint: str) -> ConfigError:
         column = f"column {token.column}"
