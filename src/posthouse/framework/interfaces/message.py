@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from posthouse.core.events import MessageLog
 from posthouse.core.world import IpAddress
@@ -12,9 +13,9 @@ from posthouse.wire.smtp.parameters import MailOptions as MailOptions  # a part 
 from posthouse.wire.smtp.parameters import RcptOptions as RcptOptions
 
 
-@dataclass(slots=True)
+@dataclass
 class Connection:
-    """The state of a peer's connection, shared by all its messages."""
+    """The state of a peer's connection, shared by all its messages: whose it is does not change."""
 
     protocol: str  # "ESMTP", "ESMTPS" or "LMTP"
     hello: str  # the name given in EHLO, HELO or LHLO
@@ -24,16 +25,13 @@ class Connection:
     rdns: "asyncio.Future[str | None] | None" = None  # the peer's verified-or-not PTR name; None: not asked
     auth_user: str = ""  # as sent; "" is not authenticated
     auth_password: str = ""
-    _ip_text: str | None = field(default=None, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def ip_text(self) -> str:
-        """The peer's address alone, made once; "" for Unix sockets."""
-        if self._ip_text is None:
-            self._ip_text = str(self.remote_ip or "")
-        return self._ip_text
+        """The peer's address alone; "" for Unix sockets."""
+        return str(self.remote_ip or "")
 
-    @property
+    @cached_property
     def remote(self) -> str:
         """IP:PORT for logs; IPv6 in brackets."""
         return peer_text(self.remote_ip, self.remote_port)

@@ -226,7 +226,7 @@ class Session:
         if not self._service.reserve.has_room(event.options.size):
             self._engine.refuse(DISK_FULL)
             return
-        transaction = Transaction(self._service, self._connection, self._remote, self._tally, event)
+        transaction = Transaction(self._service, self._connection, self._tally, event)
         refusal = await transaction.begin()
         if refusal is not None:  # an earlier transaction stays as it is
             self._engine.refuse(refusal)
@@ -246,9 +246,9 @@ class Session:
             await asyncio.sleep(TAR_PIT)
         self._answer(refusal)
 
-    async def _content(self, event: Content) -> None:
+    def _content(self, event: Content) -> Awaitable[None]:
         assert self._transaction is not None
-        await self._transaction.take(event.data)
+        return self._transaction.take(event.data)
 
     async def _message_end(self, event: MessageEnd) -> None:
         assert self._transaction is not None

@@ -54,7 +54,6 @@ class Transaction:
         "_mail",
         "_recipients",
         "_refusal",
-        "_remote",
         "_service",
         "_slot",
         "_spans",
@@ -63,13 +62,9 @@ class Transaction:
         "is_final",
     )
 
-    def __init__(
-        self, service: Service, connection: Connection, remote: str, tally: Tally, mail: Mail
-    ) -> None:
-        """remote: IP:PORT of the client."""
+    def __init__(self, service: Service, connection: Connection, tally: Tally, mail: Mail) -> None:
         self._service = service
         self._connection = connection
-        self._remote = remote
         self._tally = tally
         self._mail = mail
         self._envelope: Envelope | None = None
@@ -121,9 +116,9 @@ class Transaction:
         self._log.info("RCPT ok", rcpt=recipient)
         return None
 
-    async def take(self, data: bytes) -> None:
+    def take(self, data: bytes) -> Awaitable[None]:
         """The next octets of the message."""
-        await self._intake.take(data)
+        return self._intake.take(data)
 
     async def finish(self, unusable: Reply | None) -> Sequence[Reply | None]:
         """Answer the end of the message for each recipient, in LMTP not for all alike; the transaction is over then.
@@ -174,7 +169,7 @@ class Transaction:
         """Begin the message that MAIL has announced."""
         self._envelope = self._make_envelope()
         if spans.is_on:
-            self._spans = spans.MessageSpans("Incoming Message", self._id, session=self._remote)
+            self._spans = spans.MessageSpans("Incoming Message", self._id, session=self._connection.remote)
         await self._shown("MAIL FROM", self._begin_delivery(self._envelope))
 
     def _make_envelope(self) -> Envelope:
@@ -195,7 +190,7 @@ class Transaction:
         log.info(
             "incoming message",
             src_host=self._connection.hello,
-            src_ip=self._remote,
+            src_ip=self._connection.remote,
             sender=mail.reverse_path,
             **user,
         )
@@ -295,4 +290,4 @@ class Transaction:
         tally.recipient_errors += 1
         self._log_error("RCPT error", error, rcpt=recipient)
         if tally.recipient_errors == most:
-            self._log.info("too many RCPT errors, possible dictonary attack", src_ip=self._remote)
+            self._log.info("too many RCPT errors, possible dictonary attack", src_ip=self._connection.remote)
