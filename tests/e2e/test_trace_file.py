@@ -137,7 +137,8 @@ async def test_the_seconds_of_a_message_are_found_where_they_went(tmp_path: Path
             since, until = await send_with_slow_dns(server, dns)
             message_id = str(server.fields_of("smtp: accepted")["msg_id"])
             client = str(server.fields_of("smtp: incoming message")["src_ip"])
-    path = tmp_path / "state" / "trace.json"
+            path = Path(str(server.fields_of("tracing is on")["file"]))
+    assert path == tmp_path / "state" / "trace.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     events = trace_of(path)
     message = spans_of(events, msg_id=message_id)
@@ -221,5 +222,7 @@ def test_a_file_that_is_something_else_keeps_the_server_from_starting(tmp_path: 
     server = Server(tmp_path, CONFIGURATION)
     server.state.mkdir(mode=0o700)
     (server.state / "trace.json").write_text("postmaster: ann\n")
-    with pytest.raises(NotStarted, match=r"cannot use trace file .*trace.json: there is something else in it"):
+    with pytest.raises(
+        NotStarted, match=r"cannot use trace file .*trace.json: there is something else in it"
+    ):
         server.start()

@@ -47,7 +47,9 @@ def recording_spans(configured: Configured, log: Logger) -> Iterator[None]:
     if not name:
         yield
         return
-    sink = SpanSink(configured.paths.state / name, log)
+    path = configured.paths.state / name
+    sink = SpanSink(path, log)
+    log.info("tracing is on", file=path)
     configured.hooks.rotate.append(sink.reopen)
     for context, module in configured.registry.lifetime:
         time_module(context, module)
