@@ -50,6 +50,7 @@ _INTERNAL_DATE = re.compile(
 )
 
 
+@lru_cache(32)  # the messages of one second share theirs
 def format_date(seconds: int) -> str:
     """A date as header fields have it: `Mon, 02 Jan 2006 15:04:05 +0000`."""
     day, second = divmod(min(max(seconds, _EARLIEST), _LATEST), _DAY)

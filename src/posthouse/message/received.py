@@ -65,4 +65,4 @@ def _converted(name: str, utf8: bool) -> str:
 
 def _clean(text: str) -> str:
     """The text without what could break a line of a header or of a log."""
-    return _UNSAFE.sub("", text)
+    return text if text.isprintable() else _UNSAFE.sub("", text)

@@ -64,7 +64,7 @@ class OpenBoundaries:
         return last + 1 if found < 0 else found
 
     def _delimiter(self, line_end: int, level: int, length: int) -> Delimiter:
-        """The delimiter behind this line end, which begins with a line of this level and length."""
+        """The delimiter of this level behind this line end; its hyphens and its boundary have `length` octets."""
         data, start = self._data, line_end + 1
         behind = start + length
         after = data.find(b"\n", behind) + 1
