@@ -82,6 +82,10 @@ HOLDING = (
     'to ann@example.test; dns mx example.net "10 mx.example.net"; quarantined no',
     "to ann@example.test; dns mx example.net; quarantined",
     "to ann@example.test; dns MX example.net; quarantined; accepted",
+    "to ann@example.test; check milter quarantine; quarantined; delivered_to local_mailboxes",
+    "to ann@example.test; check check.milter reject 451 4.7.1; refused 451 4.7.1",
+    "to ann@example.test; check milter ignore; check require_mx_record reject; refused 554 5.7.0",
+    "to ann@example.test; accepted; quarantined no",
 )
 
 
@@ -125,6 +129,12 @@ FAILING = (  # what a block says, its line that does not hold, and what is told 
             " check.require_mx_record would quarantine it"
         ),
     ),
+    (
+        "to ann@example.test; check milter quarantine; quarantined no",
+        6,
+        "expected quarantined no, but it would go to local_mailboxes as ann@example.test; check.milter would quarantine it",
+    ),
+    ("to ann@example.test; check rspamd reject; refused", 5, "there is no check rspamd"),
     ("to ann@example.test; endpoint imap; accepted", 1, ("there is no endpoint imap")),
     ("to ann@example.test; auth ann; endpoint smtp; accepted", 1, ("nobody can log in")),
 )

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from posthouse.app.bus import WorkerBus
 from posthouse.app.compose import Configured, NoListeners, configure, read, to_stderr
 from posthouse.app.explain import Question, client_at
+from posthouse.app.given_verdicts import given_verdicts
 from posthouse.app.options import Options
 from posthouse.app.rehearse import (
     NoSuchEndpoint,
@@ -121,7 +122,11 @@ async def check_expectations(source: Source, options: Options, expectations: Seq
             for expectation in expectations:
                 facts.clear()
                 resolver.records = expectation.records
-                errors += await _failures(expectation, configured, Story(facts))
+                try:
+                    with given_verdicts(modules, expectation):
+                        errors += await _failures(expectation, configured, Story(facts))
+                except ConfigError as err:
+                    errors.append(err)
     finally:
         await configured.resolver.aclose()
     raise_all(errors)

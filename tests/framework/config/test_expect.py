@@ -62,6 +62,10 @@ def test_a_block_is_read() -> None:
             id="same records",
         ),
         pytest.param("from a@b.c; to a@b.c; accepted; dns mx xn--a", "x.conf:5: ", id="name"),
+        pytest.param(
+            "from a@b.c; to a@b.c; accepted; check x", "x.conf:5: expected at least one", id="action"
+        ),
+        pytest.param("from a@b.c; to a@b.c; accepted; check x pass", "invalid action: pass", id="no action"),
         pytest.param("from a@b.c; to a@b.c; acepted", "did you mean accepted", id="directive"),
     ],
 )

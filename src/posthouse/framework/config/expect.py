@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from posthouse.core.world import IpAddress
+from posthouse.framework.actions import Action, action, parse_action
 from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import arguments, directive, parse_settings, repeated, settings
@@ -60,6 +61,15 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenVerdict:
+    """`check NAME ACTION`: what is done about the message because of a check. check: a block's name, or a module's."""
+
+    node: Node
+    check: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """A directive of yes or no, and where it stands."""
 
@@ -91,6 +101,15 @@ class RefusalKind:
         ):
             raise ConfigError(f"expected {self.name}, as 550 5.1.1", at=node)
         return Refusal(node, *args)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictKind:
+    name: str = f"NAME {action.name}"
+
+    def parse(self, node: Node, scope: Scope) -> GivenVerdict:
+        check, *words = some_arguments(node)
+        return GivenVerdict(node, check.removeprefix("&"), parse_action(tuple(words), node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +177,9 @@ class ExpectBlock:
     utf8: bool = directive(boolean, default=False, help="the client asks for SMTPUTF8")
     dns: tuple[Records, ...] = repeated(
         RecordsKind(), help='what DNS says; `mx` has values like "10 mx.example.net", none is no such name'
+    )
+    check: tuple[GivenVerdict, ...] = repeated(
+        VerdictKind(), help="what comes of a check, named by its block or its module, which is not asked then"
     )
     delivered_to: tuple[Place, ...] = repeated(
         PlaceKind(), help="where the message goes; all places have to be said, and nobody is refused"

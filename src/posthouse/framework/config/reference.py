@@ -91,7 +91,7 @@ _EXPECT: Final = """A test inside of the configuration, at top level: a message,
 `posthouse verify-config` looks at all of them, and so does every start: the server does not start while one of them does not hold. They
 are planned as real messages are, and nothing is delivered. Tables are asked; one whose database is not there yet is empty. Whether
 accounts exist is not asked. Checks that need DNS pass, unless the block has all answers that they ask for; those that need another server or
-a program pass."""
+a program pass, unless `check` in the block says what comes of them."""
 _GLOBAL: Final = """What may stand at the top level of a configuration beside blocks. A block inherits a directive of its own that it does not
 have, where its page says so."""
 
