@@ -110,6 +110,24 @@ async def test_messages_that_come_from_no_address(
     assert peer.told(b"C") == [told]
 
 
+async def test_local_parts_are_quoted_where_they_must_be(
+    configured: Configure, envelope_of: MakeEnvelope
+) -> None:
+    async with FakeFilter() as peer:
+        state = configured(f"milter {peer.address}").start_check(envelope_of())
+        await state.check_connection()
+        await state.check_sender('ann>"<bob@example.net')
+        for recipient in ("postmaster", '"a b"@example.org', "ann@evil.example@example.org"):
+            await state.check_recipient(recipient)
+        await state.close()
+    assert peer.told(b"M") == [b'<"ann>\\"<bob"@example.net>\0']
+    assert peer.told(b"R") == [
+        b"<postmaster>\0",
+        b'<"a b"@example.org>\0',
+        b'<"ann@evil.example"@example.org>\0',
+    ]
+
+
 async def test_domains_are_in_a_labels_without_smtputf8(
     configured: Configure, envelope_of: MakeEnvelope
 ) -> None:

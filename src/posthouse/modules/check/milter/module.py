@@ -14,7 +14,7 @@ from posthouse.framework.interfaces.check import PASS, CheckState, Stage, Verdic
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.module import Context, Module
 from posthouse.framework.spool import read_chunks
-from posthouse.message.address import AddressError, select_idna
+from posthouse.message.address import AddressError, quote_mbox, select_idna
 from posthouse.message.header import Header, split_fields
 from posthouse.modules.check.milter.conversation import Changes, Conversation, FilterFailed, Outcome, portions
 from posthouse.net.client import connect_tcp, connect_unix
@@ -181,6 +181,9 @@ class MilterState(CheckState):
     def _path(self, address: str) -> bytes:
         with suppress(AddressError):  # as it is: it is the filter's to judge
             address = address and select_idna(address, utf8=self._envelope.options.utf8)
+        local_part, at, domain = address.rpartition("@")
+        if at and not local_part.startswith('"'):  # a `>` in it must not end the path
+            address = f"{quote_mbox(local_part)}@{domain}"
         return b"<%b>" % address.encode("utf-8", "replace")
 
 
