@@ -3,7 +3,6 @@
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,7 +82,7 @@ async def test_macros_say_who_has_logged_in_and_over_what(
     configured: Configure, envelope_of: MakeEnvelope
 ) -> None:
     envelope = envelope_of(user="ann", tls=TlsState("TLSv1.3", "TLS_AES_128_GCM_SHA256"), ip="2001:db8::1")
-    envelope.options = replace(envelope.options, utf8=True)
+    envelope.options = MailOptions(utf8=True)
     async with FakeFilter() as peer:
         assert await last(configured(f"milter {peer.address}"), envelope) == PASS
     assert peer.told(b"C") == [b"client.example.net\x006\x12\x672001:db8::1\0"]
