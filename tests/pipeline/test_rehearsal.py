@@ -17,7 +17,7 @@ from posthouse.message.header import Header
 from posthouse.pipeline.blocks import DestinationRules, InTable, Rules, SourceRules
 from posthouse.pipeline.facts import NOT_RUN, BlockChosen, CheckAsked, Fact, Named, Reached, Rewritten
 from posthouse.pipeline.pipeline import Pipeline
-from posthouse.pipeline.rehearsal import TAKEN, UNKNOWN, Rehearsal
+from posthouse.pipeline.rehearsal import TAKEN, UNKNOWN, Rehearsal, reply_text
 from posthouse.testing.checks import CheckList, ModifierList, ToldCheck, ToldModifier, ToldTable
 from posthouse.testing.pipeline import envelope, only, pipeline, to
 from posthouse.testing.target import KeptTarget
@@ -249,6 +249,10 @@ async def test_checks_of_the_body_are_told_of_where_no_message_comes(*, only_ask
     await delivery.abort()
     told = [fact for fact in facts if isinstance(fact, CheckAsked) and fact.stage == "body"]
     assert [(fact.verdict, fact.reason != "") for fact in told] == [(NOT_RUN, True)]
+
+
+def test_a_reply_of_several_lines_is_told_on_one() -> None:
+    assert reply_text(Reply(550, (5, 1, 1), "No such\nuser")) == "550 5.1.1 No such user"
 
 
 async def test_why_an_address_cannot_be_rewritten_is_told() -> None:

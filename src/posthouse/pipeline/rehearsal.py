@@ -162,8 +162,9 @@ class StandInDelivery:
 
 
 def reply_text(reply: Reply) -> str:
-    """A reply as its client sees it, without CRLF."""
-    return reply.to_bytes().decode().rstrip("\r\n")
+    """A reply as its client sees it, on one line without CRLF."""
+    text = reply.text.replace("\n", " ")
+    return Reply(reply.code, reply.enhanced, text).to_bytes().decode().removesuffix("\r\n")
 
 
 def reason_of(error: Exception) -> str:
