@@ -469,6 +469,12 @@ MESSAGE_IN_TWO = (
 )
 
 
+def test_the_same_fields_mean_another_type_in_a_digest_however_often_they_were_seen() -> None:
+    for subtype, kind in ((b"mixed", LEAF), (b"digest", MESSAGE), (b"mixed", LEAF), (b"digest", MESSAGE)):
+        message = b"Content-Type: multipart/%b; boundary=a\r\n\r\n--a\r\n\r\nSubject: x\r\n\r\n" % subtype
+        assert [part.kind for part in parts_of(scan(message).parts)][:2] == [MULTIPART, kind]
+
+
 def test_the_header_may_be_kept_apart() -> None:
     head, body = MESSAGE_IN_TWO
     assert scan(body, head) == scan(head + body)
