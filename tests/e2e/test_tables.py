@@ -292,7 +292,7 @@ def test_mistakes_end_the_start_all_at_once(tmp_path: Path) -> None:
         "at least 1 argument expected: PATTERN [REPLACEMENT...]",
         "invalid domain: a..b",
         "no inline arguments are expected here",
-        "the chain leads back to itself",
+        "a look-up leads back to this table",
         "driver postgres is not available in this version",
         "missing required directive: table",
     ):
