@@ -59,7 +59,7 @@ class MessageLog(msgspec.Struct, frozen=True):
     def info(self, message: str, **fields: object) -> None:
         fields["msg_id"] = self.message_id
         self.gathered.add(Event(self.logger.name, message, fields))
-        self.logger.info(message, **fields)
+        self.logger.log(message, fields)
 
     def debug(self, message: str, **fields: object) -> None:
         if self.logger.debug_enabled:

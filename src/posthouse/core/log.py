@@ -85,6 +85,10 @@ class Logger:
         return Logger(self._sink, name, debug=self.debug_enabled if debug is None else debug)
 
     def info(self, message: str, **fields: object) -> None:
+        self.log(message, fields)
+
+    def log(self, message: str, fields: Mapping[str, object]) -> None:
+        """The same as `info`, for fields that somebody has gathered."""
         self._sink(format_line(self.name, message, fields), False)
 
     def debug(self, message: str, **fields: object) -> None:
