@@ -53,6 +53,7 @@ CATALOGUE = Catalogue(
     endpoints={"door": "doors:Door"},
     modules={
         "dummy": "posthouse.modules.dummy:Dummy",
+        "table.chain": "posthouse.modules.table.chain:ChainTable",
         "table.identity": "posthouse.modules.table.identity:IdentityTable",
         "table.static": "posthouse.modules.table.static:StaticTable",
         "tls.loader.self_signed": "posthouse.modules.tls.self_signed:SelfSignedLoader",
@@ -242,6 +243,13 @@ def test_a_block_that_nobody_refers_to(configure: Configure) -> None:
         "f:4: unused configuration block one (dummy)",
         "f:5: unused configuration block two (dummy)",
     ]
+
+
+def test_blocks_that_lie_too_deep_in_each_other_are_a_mistake(configure: Configure) -> None:
+    deep = "step chain {\n" * 250 + "}\n" * 250
+    with pytest.raises(ConfigError) as caught:
+        configure(f"hostname x\ntls off\ndoor unix:s {{\nlookup chain {{\n{deep}}}\n}}\n")
+    assert str(caught.value) == "f:3: what this block holds and refers to is too deep\n    column 1"
 
 
 def test_the_command_line_constructs_such_blocks(configure: Configure) -> None:

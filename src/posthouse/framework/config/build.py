@@ -80,6 +80,8 @@ def _construct(blocks: Sequence[Node], scope: Scope, errors: list[ConfigError]) 
             endpoints.append(endpoint)
         except ConfigError as err:
             found.append(err)
+        except RecursionError:
+            found.append(ConfigError("what this block holds and refers to is too deep", at=node))
     errors += found
     return tuple(endpoints)
 
