@@ -88,3 +88,57 @@ def test_endpoints_share_limits_and_who_leaves_gives_back(clients: list[Client])
     assert first.data("Subject: x\r\n\r\nHi\r\n")[0] == 250
     first.begin()
     assert first.getreply()[0] == 250
+
+
+# A scope; a client that sends after one from 127.0.0.1 and example.test; and whether it has to wait.
+CASES = [
+    ("all", "127.0.0.2", "eve@example.net", True),
+    ("ip", "127.0.0.1", "eve@example.net", True),
+    ("ip", "127.0.0.2", "ann@example.test", False),
+    ("source", "127.0.0.2", "eve@example.test", True),
+    ("source", "127.0.0.1", "ann@example.net", False),
+    ("destination", "127.0.0.1", "ann@example.test", False),  # nothing is sent to another server
+]
+LINES = {"concurrency": "concurrency 1", "rate": "rate 1 1h"}
+SCOPES = "hostname mx.example.test\ntls off\n" + "".join(
+    f"""
+smtp tcp://127.0.0.1:$({kind}_{number}_port) {{
+    limits {{
+        {scope} {line}
+    }}
+    deliver_to dummy
+}}
+"""
+    for kind, line in LINES.items()
+    for number, (scope, *_) in enumerate(CASES)
+)
+
+
+@pytest.fixture(scope="module")
+def scopes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("scopes"), SCOPES) as server:
+        yield server
+
+
+@pytest.mark.parametrize("kind", LINES)
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_each_scope_counts_what_it_says(scopes: Server, kind: str, number: int) -> None:
+    """Where a rate is spent it does not help that the first message is done."""
+    _, ip, sender, waits = CASES[number]
+    port = scopes.ports[f"{kind}_{number}"]
+    with Client("127.0.0.1", port) as first:
+        second = Client("127.0.0.1", port, source_address=(ip, 0))
+        for client in (first, second):
+            client.ehlo("client.test")
+        first.begin()
+        assert first.getreply()[0] == 250
+        if kind == "rate":
+            first.rset()
+        second.begin(sender)
+        if waits:
+            for _ in range(3):
+                first.noop()
+            assert second.waits
+        else:
+            assert second.getreply()[0] == 250
+        second.close()
