@@ -377,6 +377,25 @@ async def test_R_190_a_filter_that_fails_is_a_transient_error_or_none(
     assert why in str(verdict.reason.log_fields()["reason"])
 
 
+@pytest.mark.parametrize("fail_open", [False, True])
+async def test_R_190_a_filter_that_fails_at_one_recipient_lets_no_other_pass(
+    configured: Configure, envelope_of: MakeEnvelope, fail_open: bool
+) -> None:
+    async with FakeFilter({b"R": Trouble.END}) as peer:
+        check = configured(f"milter {peer.address} {{\nfail_open {'yes' if fail_open else 'no'}\n}}")
+        state = check.start_check(envelope_of())
+        await state.check_connection()
+        await state.check_sender("bob@example.net")
+        found = [await state.check_recipient(f"{name}@example.org") for name in ("ann", "eve")]
+        found.append(await state.check_body(Header.parse(HEADER), MemoryBody(BODY)))
+        await state.close()
+    if fail_open:
+        assert found == [PASS] * 3
+    else:
+        assert [reply_of(verdict) for verdict in found] == [FAILED] * 3
+        assert all(verdict.reject for verdict in found)
+
+
 @pytest.mark.parametrize("step", [b"O", b"C", b"R", b"E"])
 async def test_R_190_a_filter_that_does_not_answer_is_not_waited_for(
     configured: Configure, envelope_of: MakeEnvelope, step: bytes

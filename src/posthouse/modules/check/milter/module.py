@@ -82,6 +82,9 @@ class MilterState(CheckState):
         self._conversation: Conversation | None = (
             None  # None: before the first step, and when no more is asked
         )
+        self._afterwards = (
+            PASS  # the verdict when no more is asked: a filter that failed has let nothing pass
+        )
 
     async def check_connection(self) -> Verdict:
         try:
@@ -92,7 +95,7 @@ class MilterState(CheckState):
 
     async def check_sender(self, sender: str) -> Verdict:
         if (conversation := self._conversation) is None:
-            return PASS
+            return self._afterwards
         envelope = self._envelope
         user = envelope.connection.auth_user if envelope.connection is not None else ""
         parameters = [b"SMTPUTF8"] if envelope.options.utf8 else []
@@ -103,13 +106,13 @@ class MilterState(CheckState):
 
     async def check_recipient(self, recipient: str) -> Verdict:
         if (conversation := self._conversation) is None:
-            return PASS
+            return self._afterwards
         conversation.session.recipient(self._path(recipient))
         return await self._go_on(conversation, ends=False)
 
     async def check_body(self, header: Header, body: Body) -> Verdict:
         if (conversation := self._conversation) is None:
-            return PASS
+            return self._afterwards
         try:
             async for outcome in _content(conversation, header, body):
                 if outcome not in (Decision.CONTINUE, Decision.SKIP):
@@ -172,7 +175,8 @@ class MilterState(CheckState):
         if self._check.fail_open:
             self._log.error("the filter failed, taking the message without it", error)
             return PASS
-        return Verdict(error, reject=True)
+        self._afterwards = Verdict(error, reject=True)
+        return self._afterwards
 
     def _error(self, reply: Reply, **fields: object) -> MailError:
         module, text = self._check.context.module, self._check.address.text
