@@ -57,6 +57,7 @@ smtp tcp://127.0.0.1:$(told_port) {
             }
             settings_id strict
             tag outside
+            hostname filtered.example.test
             flags body_block
         }
     }
@@ -94,6 +95,32 @@ smtp tcp://127.0.0.1:$(curved_port) {
     deliver_to &local_mailboxes
 }
 
+smtp tcp://127.0.0.1:$(hurried_port) {
+    check {
+        rspamd https://localhost:$(service) {
+            tls_client {
+                root_ca $(authority)
+            }
+            timeout 50ms
+            io_error_action reject
+        }
+    }
+    deliver_to dummy
+}
+
+smtp tcp://127.0.0.1:$(patient_port) {
+    check {
+        rspamd https://localhost:$(service) {
+            tls_client {
+                root_ca $(authority)
+            }
+            timeout 1m
+            io_error_action reject
+        }
+    }
+    deliver_to dummy
+}
+
 smtp tcp://127.0.0.1:$(unverified_port) {
     check {
         rspamd {
@@ -125,12 +152,16 @@ class Service:
     requests: list[web.Request] = field(default_factory=list)
     ciphers: list[str] = field(default_factory=list)
     clients: list[object] = field(default_factory=list)  # their certificates
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)  # with what is asked about `silence`
 
     async def handle(self, request: web.Request) -> web.Response:
         self.requests.append(request)
         self.ciphers.append(request.get_extra_info("cipher")[0])
         self.clients.append(request.get_extra_info("peercert"))
         action = (await request.text()).partition("Subject: ")[2].partition("\r\n")[0]
+        if action == "silence":
+            await self.go_on.wait()
+            action = "no action"
         if action == "nonsense":
             return web.Response(text="no JSON")
         return web.json_response({"action": action, "score": 7.25}, status=503 if action == "error" else 200)
@@ -172,6 +203,12 @@ async def test_rspamd_is_asked_and_obeyed_as_configured(tmp_path: Path) -> None:
         make_user(server)
         with server:
             await asyncio.to_thread(ask_rspamd, server)
+            waits = asyncio.create_task(asyncio.to_thread(send, server, "patient", "silence"))
+            refused = "451 4.7.0 Internal error during policy check"
+            assert await asyncio.to_thread(send, server, "hurried", "silence") == refused
+            assert not waits.done()
+            service.go_on.set()
+            assert await waits == "OK"
     (told, *_) = service.requests
     assert service.ciphers[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
     assert "mx.example.test" in str(service.clients[0])
@@ -181,10 +218,12 @@ async def test_rspamd_is_asked_and_obeyed_as_configured(tmp_path: Path) -> None:
         "Settings-ID": "strict",
         "MTA-Tag": "outside",
         "Flags": "body_block",
-        "MTA-Name": "mx.example.test",
+        "MTA-Name": "filtered.example.test",
     }
     assert expected.items() <= dict(told.headers).items()
-    assert [request.path for request in service.requests[1:]] == ["/checkv2"] * len(STERN)  # none unverified
+    assert [request.path for request in service.requests[1:]] == ["/checkv2"] * (
+        len(STERN) + 2
+    )  # none unverified
 
 
 def ask_rspamd(server: Server) -> None:

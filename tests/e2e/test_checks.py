@@ -268,7 +268,8 @@ smtp tcp://127.0.0.1:$(smtp_port) {
 
 smtp tcp://127.0.0.1:$(open_port) {
     check {
-        milter unix:nobody.sock {
+        milter {
+            endpoint unix:nobody.sock
             fail_open yes
         }
     }

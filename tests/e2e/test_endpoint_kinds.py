@@ -4,6 +4,7 @@ import base64
 import re
 import select
 import smtplib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,6 +295,11 @@ def test_a_message_waits_where_it_should(
 STOPPING = """\
 hostname mx.example.test
 tls off
+
+smtp tcp://127.0.0.1:$(smtp_patient_port) {
+    shutdown_timeout 1h
+    deliver_to dummy
+}
 """ + "".join(
     f"""
 {kind} tcp://127.0.0.1:$({kind}_hasty_port) {{
@@ -307,12 +313,16 @@ tls off
 
 
 def test_who_has_no_time_is_sent_away_in_its_transaction(tmp_path: Path) -> None:
-    """Others would have five seconds, in which nothing is said to them."""
-    with Server(tmp_path, STOPPING) as server:
+    """And while the others are, one that has time ends its own."""
+    with Server(tmp_path, STOPPING) as server, Client(server, "smtp", "patient") as patient:
         clients = [Client(server, kind, "hasty") for kind in KINDS]
-        for client in clients:
+        for client in (*clients, patient):
             client.begin()
-        assert server.stop() == 0
+        stopper = threading.Thread(target=server.stop)
+        stopper.start()
         assert [client.getreply()[0] for client in clients] == [421] * len(KINDS)
-        for client in clients:
+        assert patient.data(message())[0] == 250
+        assert patient.getreply()[0] == 421
+        stopper.join()
+        for client in (*clients, patient):
             client.close()
