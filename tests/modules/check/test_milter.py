@@ -377,6 +377,19 @@ async def test_R_190_a_filter_that_fails_is_a_transient_error_or_none(
     assert why in str(verdict.reason.log_fields()["reason"])
 
 
+async def test_a_message_is_discarded_at_a_recipient_for_all_of_them(
+    configured: Configure, envelope_of: MakeEnvelope
+) -> None:
+    async with FakeFilter({b"R": answer(b"d")}) as peer:
+        state = configured(f"milter {peer.address}").start_check(envelope_of())
+        await state.check_connection()
+        await state.check_sender("bob@example.net")
+        found = [await state.check_recipient(f"{name}@example.org") for name in ("ann", "eve")]
+        await state.close()
+    assert [reply_of(verdict).code for verdict in found] == [450, 450]
+    assert peer.steps.endswith("RQ")
+
+
 @pytest.mark.parametrize("fail_open", [False, True])
 async def test_R_190_a_filter_that_fails_at_one_recipient_lets_no_other_pass(
     configured: Configure, envelope_of: MakeEnvelope, fail_open: bool

@@ -146,9 +146,14 @@ class MilterState(CheckState):
             return self._failure(err)
         if outcome is Decision.CONTINUE:
             return PASS
-        if ends or outcome is Decision.ACCEPT:
+        verdict = self._verdict(outcome, conversation.changes)
+        if ends or outcome in (
+            Decision.ACCEPT,
+            Decision.DISCARD,
+        ):  # these two are said of messages, not of recipients
             self._end()
-        return self._verdict(outcome, conversation.changes)
+            self._afterwards = verdict if verdict.reject else PASS
+        return verdict
 
     def _end(self) -> None:
         """Ask no more."""
