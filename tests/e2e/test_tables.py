@@ -2,7 +2,9 @@
 
 import re
 import smtplib
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,8 @@ auth.pass_table local_authdb {
         driver sqlite3
         dsn credentials.db
         table_name passwords
-        key_column key
-        value_column value
+        key_column who
+        value_column secret
     }
 }
 
@@ -256,6 +258,12 @@ def test_what_a_table_does_not_have_is_refused(
     refused = send(server, recipient, port=port)
     assert refused is not None
     assert refused.startswith(reply)
+
+
+def test_the_columns_of_a_table_have_the_names_that_are_configured(server: Server) -> None:
+    with closing(sqlite3.connect(f"file:{server.state}/credentials.db?mode=ro", uri=True)) as database:
+        ((secret,),) = database.execute("SELECT secret FROM passwords WHERE who = 'somebody@auth.test'")
+    assert secret.startswith("bcrypt:")
 
 
 WRONG = """\
