@@ -375,6 +375,9 @@ smtp tcp://127.0.0.1:$(regexp_port) {
         replace_rcpt regexp "plain@(.+)" "$1@plain.test" {
             expand_placeholders no
         }
+        replace_rcpt regexp "raw@(.+)" "$1@raw.test" {
+            expand_replaceholders no
+        }
     }
     reject 550 5.1.1 "Nobody there"
 }
@@ -404,6 +407,7 @@ smtp tcp://127.0.0.1:$(exact_case_port) {
         ("notwhole@x.test", "notwhole@x.test"),
         ("counterpart@x.test", "found@part.test"),
         ("plain@x.test", "$1@plain.test"),
+        ("raw@x.test", "$1@raw.test"),
     ],
 )
 def test_a_regexp_matches_and_expands_as_configured(server: Server, recipient: str, effective: str) -> None:

@@ -313,3 +313,43 @@ def test_a_query_that_cannot_be_prepared_ends_the_start(tmp_path: Path) -> None:
         NotStarted, match=r"unable to prepare the database .*queries\.db: .*no such table: nowhere"
     ):
         Server(tmp_path, configuration).start()
+
+
+OWN_STATEMENTS = """\
+hostname mx.example.test
+tls off
+
+auth.pass_table local_authdb {
+    table sql_query {
+        driver sqlite3
+        dsn own.db
+        init "CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, secret TEXT, how TEXT)"
+        named_args yes
+        lookup "SELECT secret FROM users WHERE name = :key"
+        list "SELECT name FROM users WHERE how != 'hidden'"
+        add "INSERT INTO users VALUES (:key, :value, 'added')"
+        set "UPDATE users SET secret = :value, how = 'set' WHERE name = :key"
+        del "UPDATE users SET how = 'hidden', secret = '' WHERE name = :key"
+    }
+}
+
+submission tcp://127.0.0.1:$(submission_port) {
+    auth &local_authdb
+    deliver_to dummy
+}
+"""
+
+
+def test_a_table_is_changed_by_the_statements_that_are_configured(tmp_path: Path) -> None:
+    server = Server(tmp_path, OWN_STATEMENTS)
+    ann = "ann@example.test"
+    for words, how, listed in (
+        (("create", "-bcrypt-cost=4", "-p", "one", ann), "added", [ann]),
+        (("password", "-p", "two", ann), "set", [ann]),
+        (("remove", "-y", ann), "hidden", []),
+    ):
+        done = server.command("creds", *words)
+        assert done.returncode == 0, done.stderr
+        with closing(sqlite3.connect(f"file:{server.state}/own.db?mode=ro", uri=True)) as database:
+            assert database.execute("SELECT name, how FROM users").fetchall() == [(ann, how)]
+        assert server.command("creds", "list").stdout.split() == listed
