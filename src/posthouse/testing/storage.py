@@ -217,8 +217,9 @@ class FakeAccount:
         await self.storage.called("create_mailbox")
         if special_use and special_use not in SPECIAL_USES:
             raise NoSuchSpecialUse
-        self._make_way(_stored(mailbox))
-        self.add_mailbox(_stored(mailbox), special_use)
+        name = _new(mailbox)
+        self._make_way(name)
+        self.add_mailbox(name, special_use)
 
     async def delete_mailbox(self, mailbox: str) -> None:
         await self.storage.called("delete_mailbox")
@@ -229,7 +230,7 @@ class FakeAccount:
 
     async def rename_mailbox(self, mailbox: str, name: str) -> None:
         await self.storage.called("rename_mailbox")
-        box, name = self.find(mailbox), _stored(name)
+        box, name = self.find(mailbox), _new(name)
         if box.name == INBOX:
             self._make_way(name)
             _move(self, box, self.add_mailbox(name), list(box.messages))
@@ -434,6 +435,11 @@ def _stored(name: str) -> str:
     """INBOX in any case is the inbox, also as the parent of others."""
     top, delimiter, rest = name.partition(FakeStorage.delimiter)
     return f"{INBOX}{delimiter}{rest}" if top.encode().upper() == b"INBOX" else name
+
+
+def _new(name: str) -> str:
+    """The name of a new mailbox: a delimiter at its end says that children will follow (RFC 3501 §6.3.3)."""
+    return _stored(name.removesuffix(FakeStorage.delimiter))
 
 
 def bits_of(box: FakeBox, keywords: Sequence[str]) -> int:

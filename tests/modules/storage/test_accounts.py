@@ -16,11 +16,13 @@ from posthouse.framework.config.settings import parse_settings
 from posthouse.framework.interfaces.auth import InvalidCredentials
 from posthouse.framework.interfaces.storage import (
     AccountDatabase,
+    CannotChange,
     MailboxExists,
     NoSuchMailbox,
     Storage,
     StorageError,
     TooBig,
+    TooMany,
 )
 from posthouse.framework.interfaces.table import Table
 from posthouse.modules.storage.imapsql import ImapSql
@@ -166,6 +168,83 @@ async def test_R_105_odd_names_are_names_only(mail: Any, storage: ImapSql, name:
         "imapsql.db.lock",
         "imapsql.db.blobs",
     }
+
+
+async def test_R_105_names_do_not_grow_by_being_renamed(storage: ImapSql) -> None:
+    account = await storage.account("ann@example.org")
+    assert account is not None
+    await account.create_mailbox("a." + ".".join("b" * 99))
+    await account.create_mailbox("c." + "x" * 600)
+    for old, new in (("a", "a2.c"), ("c", "x" * 600), ("c", "é" * 200)):
+        with pytest.raises(CannotChange, match="too long"):
+            await account.rename_mailbox(old, new)
+    await account.rename_mailbox("a", "a2")
+    await account.rename_mailbox("c", "x" * 399)
+    assert len(await account.mailboxes()) == 1 + 100 + 2
+
+
+async def test_R_106_a_mailbox_that_waits_to_be_purged_has_no_name(mail: Any, storage: ImapSql) -> None:
+    account = await storage.account("ann@example.org")
+    assert account is not None
+    await account.create_mailbox("gone")
+    database = apsw.Connection(str(mail.fake.paths.state / "imapsql.db"))  # as a crash leaves it
+    database.execute("UPDATE mailbox SET name = char(0) || id, removed = 1 WHERE name = 'gone'")
+    name = str(database.execute("SELECT name FROM mailbox WHERE removed").fetchall()[0][0])
+    database.close()
+    inbox = await account.open("INBOX")
+    for call in (
+        account.open(name),
+        account.status(name),
+        account.append(name, MemoryBody(b"\r\n"), 0, (), None),
+        account.delete_mailbox(name),
+        account.rename_mailbox(name, "mine"),
+        account.set_subscribed(name, True),
+        inbox.copy([1], name),
+        inbox.move([1], name),
+    ):
+        with pytest.raises(NoSuchMailbox):
+            await call
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"), [("MAILBOXES_MAX", "mailboxes"), ("SUBSCRIPTIONS_MAX", "subscriptions")]
+)
+async def test_an_account_has_so_many_mailboxes_and_subscriptions(
+    storage: ImapSql, monkeypatch: pytest.MonkeyPatch, limit: str, text: str
+) -> None:
+    monkeypatch.setattr(f"posthouse.db.mail.mailboxes.{limit}", 4)
+    account = await storage.account("ann@example.org")
+    assert account is not None
+    await account.create_mailbox("a.b")
+    with pytest.raises(TooMany, match=text):
+        await account.create_mailbox("c.d")
+    with pytest.raises(TooMany, match=text):
+        await account.rename_mailbox("a.b", "c.d.e")
+    await account.create_mailbox("c")
+    await account.set_subscribed("c", True)  # as it is already
+    await account.rename_mailbox("a", "z")
+    assert [info.name for info in await account.mailboxes()] == ["INBOX", "z", "z.b", "c"]
+    assert await account.subscriptions() == ["INBOX", "c", "z", "z.b"]
+
+
+async def test_subscriptions_to_names_that_are_gone_are_bounded(
+    storage: ImapSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posthouse.db.mail.mailboxes.SUBSCRIPTIONS_MAX", 3)
+    account = await storage.account("ann@example.org")
+    assert account is not None
+    for name in ("a", "b"):
+        await account.create_mailbox(name)
+        await account.delete_mailbox(name)
+    with pytest.raises(TooMany, match="subscriptions"):
+        await account.create_mailbox("c")
+    await account.set_subscribed("a", False)
+    await account.create_mailbox("c")
+    await account.set_subscribed("c", False)
+    await account.create_mailbox("d")
+    with pytest.raises(TooMany, match="subscriptions"):
+        await account.set_subscribed("c", True)
+    assert await account.subscriptions() == ["INBOX", "b", "d"]
 
 
 @pytest.mark.parametrize("special_use", ["\\All", "\\Flagged", "Sent", "\\sent"])

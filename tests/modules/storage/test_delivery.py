@@ -139,6 +139,18 @@ async def test_quarantined_mail_goes_to_a_mailbox_for_junk_that_is_made(mail: An
     assert await mail.messages(storage, "ann@example.org") == []
 
 
+@pytest.mark.parametrize(("configured", "name"), [("Spam.", "Spam"), ("inbox", "INBOX")])
+async def test_the_mailbox_for_junk_is_called_as_clients_can_call_it(
+    mail: Any, opened: Any, configured: str, name: str
+) -> None:
+    storage = await opened(mail.module(("junk_mailbox", configured)))
+    await storage.create_account("ann@example.org")
+    await mail.deliver(storage, "ann@example.org", quarantine=True)
+    assert len(await mail.messages(storage, "ann@example.org", name)) == 1
+    account = await storage.account("ann@example.org")
+    assert name in [info.name for info in await account.mailboxes()]
+
+
 @pytest.mark.parametrize(
     ("made", "used"),
     [

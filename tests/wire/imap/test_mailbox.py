@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from posthouse.wire.imap.cursor import Cursor
 from posthouse.wire.imap.errors import ParseError
+from posthouse.wire.imap.list import parse_list
 from posthouse.wire.imap.mailbox import NAME_MAX, decode_mailbox, encode_mailbox, parse_mailbox, to_utf7
 
 NAMES = [
@@ -68,6 +69,13 @@ def test_R_105_names_that_none_can_have_are_refused(octets: bytes) -> None:
 )
 def test_R_105_odd_names_are_only_names(name: str) -> None:
     assert decode_mailbox(name.encode()) == name
+
+
+@pytest.mark.parametrize("text", ["éa", "&", "é&", "x", "日", "📫a", "📫&"])
+def test_every_name_that_a_storage_may_have_can_be_said(text: str) -> None:
+    name = text * (1000 // len(text.encode()))
+    assert decode_mailbox(to_utf7(name)) == name
+    assert parse_list(Cursor(b' "" ' + encode_mailbox(name))).pattern == name
 
 
 @given(st.text(max_size=60))

@@ -1,17 +1,23 @@
 """Mailboxes by name: made, found, renamed, subscribed to."""
 
+from collections.abc import Container
 from typing import Any
 
 from posthouse.db.mail import journal
 from posthouse.db.mail.units import (
     DELIMITER,
     INBOX,
+    LEVELS_MAX,
+    MAILBOXES_MAX,
+    NAME_MAX,
+    SUBSCRIPTIONS_MAX,
     CannotChange,
     CreateMailbox,
     MailboxExists,
     NoSuchMailbox,
     RenameMailbox,
     Subscribe,
+    TooMany,
 )
 from posthouse.db.units import Work
 
@@ -21,7 +27,9 @@ def create_mailbox(work: Work, unit: CreateMailbox, _blob: Any) -> int:
     if unit.name in names:
         raise MailboxExists
     _make_parents(work, unit.account, unit.name, names, unit.now)
-    return insert_mailbox(work, unit.account, unit.name, unit.special_use, unit.now)
+    mailbox = insert_mailbox(work, unit.account, unit.name, unit.special_use, unit.now)
+    _check_count(work, unit.account)
+    return mailbox
 
 
 def rename_mailbox(work: Work, unit: RenameMailbox, _blob: Any) -> None:
@@ -37,7 +45,10 @@ def rename_mailbox(work: Work, unit: RenameMailbox, _blob: Any) -> None:
     renamed = {old: unit.new_name + old[len(unit.name) :] for old in moved}
     if not names.keys().isdisjoint(renamed.values()):
         raise MailboxExists
-    _make_parents(work, unit.account, unit.new_name, names, unit.now)
+    if any(map(_is_too_long, renamed.values())):
+        raise CannotChange("Mailbox name is too long")
+    if _make_parents(work, unit.account, unit.new_name, names, unit.now):
+        _check_count(work, unit.account)
     modseq = journal.next_modseq(work, unit.account)
     for old, new in renamed.items():
         work.execute("UPDATE mailbox SET name = ? WHERE id = ?", (new, names[old]))
@@ -53,6 +64,7 @@ def subscribe(work: Work, unit: Subscribe, _blob: Any) -> None:
     if unit.subscribed:
         mailbox_named(work, unit.account, unit.name)
         _subscribe(work, unit.account, unit.name)
+        _check_count(work, unit.account)
     else:
         work.execute("DELETE FROM subscription WHERE account = ? AND name = ?", (unit.account, unit.name))
     mailbox = _names(work, unit.account).get(unit.name)
@@ -98,9 +110,28 @@ def _names(work: Work, account: int) -> dict[str, int]:
     return dict(rows)
 
 
-def _make_parents(work: Work, account: int, name: str, names: dict[str, int], now: int) -> None:
+def _make_parents(work: Work, account: int, name: str, names: Container[str], now: int) -> bool:
+    """Gives whether any was missing."""
     levels = name.split(DELIMITER)
-    for depth in range(1, len(levels)):
-        parent = DELIMITER.join(levels[:depth])
-        if parent not in names:
-            insert_mailbox(work, account, parent, "", now)
+    parents = (DELIMITER.join(levels[:depth]) for depth in range(1, len(levels)))
+    missing = [parent for parent in parents if parent not in names]
+    for parent in missing:
+        insert_mailbox(work, account, parent, "", now)
+    return bool(missing)
+
+
+def _is_too_long(name: str) -> bool:
+    return name.count(DELIMITER) >= LEVELS_MAX or len(name.encode()) > NAME_MAX
+
+
+def _check_count(work: Work, account: int) -> None:
+    """After something was added: raises TooMany, which undoes it, if the account has more than it may have."""
+    ((mailboxes, subscriptions),) = work.execute(
+        "SELECT (SELECT count(*) FROM mailbox WHERE account = ?1 AND NOT removed),"
+        " (SELECT count(*) FROM subscription WHERE account = ?1)",
+        (account,),
+    ).fetchall()
+    if mailboxes > MAILBOXES_MAX:
+        raise TooMany("Too many mailboxes")
+    if subscriptions > SUBSCRIPTIONS_MAX:
+        raise TooMany("Too many subscriptions")

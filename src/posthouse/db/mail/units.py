@@ -14,6 +14,10 @@ KEYWORDS_MAX = 55  # a mailbox; bits 8 to 62
 INBOX = "INBOX"
 DELIMITER = "."
 JUNK = "\\Junk"
+NAME_MAX = 1000  # octets of a mailbox's name in UTF-8
+LEVELS_MAX = 100  # of a mailbox's name
+MAILBOXES_MAX = 10_000  # of an account that its clients may have: LIST goes through all of them
+SUBSCRIPTIONS_MAX = 20_000  # of an account: names stay when their mailboxes go
 
 
 class NoSuchAccount(UnitError):
@@ -38,6 +42,10 @@ class MailboxExists(UnitError):
 
 class CannotChange(UnitError):
     """What must not be done to this mailbox; the text says why."""
+
+
+class TooMany(UnitError):
+    """The account has as much as it may have; the text says of what."""
 
 
 class TooManyKeywords(UnitError):
@@ -230,7 +238,7 @@ class SetAppendLimit(Unit[None]):
 
 @dataclass(frozen=True, slots=True)
 class CreateMailbox(Unit[int]):
-    """A mailbox with its missing parents; gives its id. Raises MailboxExists, NoSuchAccount."""
+    """A mailbox with its missing parents; gives its id. Raises MailboxExists, TooMany, NoSuchAccount."""
 
     account: int
     name: str
@@ -250,7 +258,7 @@ class RemoveMailbox(Unit[None]):
 class RenameMailbox(Unit[None]):
     """Rename a mailbox with its children, and make missing parents of the new name.
 
-    Not INBOX. Raises NoSuchMailbox, MailboxExists, CannotChange.
+    Not INBOX. Raises NoSuchMailbox, MailboxExists, CannotChange, TooMany.
     """
 
     account: int
@@ -261,7 +269,7 @@ class RenameMailbox(Unit[None]):
 
 @dataclass(frozen=True, slots=True)
 class Subscribe(Unit[None]):
-    """Subscribe to a mailbox, or end what subscription there is to the name. Raises NoSuchMailbox."""
+    """Subscribe to a mailbox, or end what subscription there is to the name. Raises NoSuchMailbox, TooMany."""
 
     account: int
     name: str

@@ -50,6 +50,12 @@ class TooBig(StorageError):
         super().__init__("Message size exceeding limit")
 
 
+class TooMany(StorageError):
+    """An account has as many mailboxes or subscriptions as it may have; the text says of what."""
+
+    code = "LIMIT"
+
+
 class TooManyKeywords(StorageError):
     code = "LIMIT"
 
@@ -374,7 +380,10 @@ class Account(Protocol):
         ...
 
     async def create_mailbox(self, mailbox: str, special_use: str = "") -> None:
-        """With missing parents. special_use: of SPECIAL_USES, or "". Raises MailboxExists, CannotChange, NoSuchSpecialUse."""
+        """With missing parents; a delimiter at the end of the name says nothing. special_use: of SPECIAL_USES, or "".
+
+        Raises MailboxExists, CannotChange, NoSuchSpecialUse, TooMany.
+        """
         ...
 
     async def delete_mailbox(self, mailbox: str) -> None:
@@ -385,12 +394,12 @@ class Account(Protocol):
         """With its children and subscriptions, atomically; missing parents of the new name are made.
 
         The inbox and its children stay: its messages are moved to a new mailbox, as `Mailbox.move` does (RFC 3501 §6.3.5).
-        Raises NoSuchMailbox, MailboxExists, CannotChange.
+        A delimiter at the end of the new name says nothing. Raises NoSuchMailbox, MailboxExists, CannotChange, TooMany.
         """
         ...
 
     async def set_subscribed(self, mailbox: str, subscribed: bool) -> None:
-        """Raises NoSuchMailbox where one is to be that is not there; what was subscribed to may be gone."""
+        """Raises NoSuchMailbox where one is to be that is not there; what was subscribed to may be gone. Raises TooMany."""
         ...
 
 

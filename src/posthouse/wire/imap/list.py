@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from posthouse.wire.imap.cursor import Cursor
 from posthouse.wire.imap.errors import ParseError
-from posthouse.wire.imap.mailbox import INBOX, encode_mailbox, from_utf7
+from posthouse.wire.imap.mailbox import INBOX, NAME_MAX, encode_mailbox, from_utf7
 
-PATTERN_MAX = 1024  # octets of reference and pattern together
+PATTERN_MAX = NAME_MAX  # octets of reference and pattern together
 
 _PATTERN = re.compile(rb"[!#$%&'*+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]++")
 _WILDCARDS = re.compile(r"[*%]{2,}")

@@ -8,7 +8,9 @@ from posthouse.wire.imap.errors import ParseError
 from posthouse.wire.imap.strings import quoted
 
 INBOX = "INBOX"
-NAME_MAX = 1024  # octets of a name on the wire
+NAME_MAX = (
+    2560  # octets of a name on the wire: what takes 1,000 in UTF-8, as in storages, takes at most 2,500 here
+)
 
 _SHIFTED = re.compile(rb"&([^-]*+)-")
 _NOT_DIRECT = re.compile(r"[^ -%'-~]+")

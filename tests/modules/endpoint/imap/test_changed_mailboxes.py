@@ -352,3 +352,12 @@ async def test_R_011_a_busy_storage_is_said(in_memory: ImapServer, memory: FakeS
         assert (await client.run(command)).tagged == b"NO [INUSE] Mailbox is busy, try again later"
     memory.failure = None
     await run(client, "CREATE x")
+
+
+async def test_R_105_only_one_delimiter_at_the_end_says_nothing(server: ImapServer) -> None:
+    client = await server.login("ann")
+    assert (await client.run("CREATE a.")).is_ok
+    assert (await client.run("RENAME a b.")).is_ok
+    for command in ("CREATE c..", "RENAME b c.."):
+        assert (await client.run(command)).tagged.startswith(b"NO [CANNOT]")
+    assert len((await client.run('LIST "" *')).untagged) == 2

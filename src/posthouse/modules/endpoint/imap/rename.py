@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from posthouse.modules.endpoint.imap.completion import DONE, Completion
-from posthouse.modules.endpoint.imap.create import without_end
 from posthouse.modules.endpoint.imap.select import logged_in
 from posthouse.wire.imap.rename import Rename
 
@@ -12,6 +11,5 @@ if TYPE_CHECKING:
 
 
 async def rename(session: "Session", request: Rename) -> Completion:
-    name = without_end(request.name, session.service.storage.delimiter)
-    await logged_in(session).rename_mailbox(request.mailbox, name)
+    await logged_in(session).rename_mailbox(request.mailbox, request.name)
     return DONE

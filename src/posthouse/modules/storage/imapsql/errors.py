@@ -17,6 +17,7 @@ from posthouse.framework.interfaces.storage import (
     NoSuchMailbox,
     StorageBusy,
     StorageError,
+    TooMany,
     TooManyKeywords,
 )
 
@@ -37,6 +38,8 @@ def told_to_clients(log: Logger) -> Iterator[None]:
     except UnitError as err:
         if isinstance(err, units.CannotChange):
             raise CannotChange(str(err)) from err
+        if isinstance(err, units.TooMany):
+            raise TooMany(str(err)) from err
         raise _AS_STORAGE_ERROR[type(err)]() from err
     except Damaged as err:
         log.error("damaged message", err)

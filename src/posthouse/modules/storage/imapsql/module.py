@@ -134,7 +134,7 @@ class ImapSql(Module):
         if path is None:
             raise ValueError("mailboxes cannot be kept in memory: dsn must be a file")
         try:
-            new_name(settings.junk_mailbox)
+            self._junk = new_name(settings.junk_mailbox)
         except StorageError as err:
             raise ValueError(f"junk_mailbox: {err}") from err
         self._topic = f"sql-{hashlib.sha1(dsn.encode(), usedforsecurity=False).hexdigest()}"
@@ -247,7 +247,7 @@ class ImapSql(Module):
             self._context,
             envelope,
             reverse_path,
-            junk=self._settings.junk_mailbox,
+            junk=self._junk,
         )
 
     async def probe(self, envelope: Envelope, recipient: str) -> None:
