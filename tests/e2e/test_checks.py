@@ -178,6 +178,14 @@ smtp tcp://127.0.0.1:$(smtp_port) {
         }
         deliver_to &local_mailboxes
     }
+    source slow.test {
+        check {
+            command sleep 1000 {
+                timeout 50ms
+            }
+        }
+        deliver_to &local_mailboxes
+    }
     source rcpt.test {
         check {
             command $(script) {address} {
@@ -224,7 +232,7 @@ def test_a_program_judges_messages(tmp_path: Path) -> None:
     refused = "550 5.7.1 Message rejected for due to a local policy"
     failed = "450 4.0.0 Internal server error"
     with server:
-        client = smtplib.SMTP("127.0.0.1", server.ports["smtp"])
+        client = smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=20)  # others have longer
 
         def mail(sender: str, recipient: str = "ann@example.test") -> str:
             return reply_to(lambda: client.sendmail(sender, recipient, MESSAGE * 2000))
@@ -234,6 +242,7 @@ def test_a_program_judges_messages(tmp_path: Path) -> None:
         assert mail("odd@body.test") == failed
         assert server.fields_of('"exit_code":9')["check"] == "command"
         assert mail("crash@body.test") == failed
+        assert mail("a@slow.test") == failed
         assert mail("junk@body.test") == "OK"
         assert mail("a@rcpt.test", "bad@example.test") == refused
         assert mail("many@default.test") == failed
