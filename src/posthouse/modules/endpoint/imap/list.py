@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from posthouse.modules.endpoint.imap.completion import DONE, Completion
-from posthouse.modules.endpoint.imap.mailbox_tree import MailboxTree
+from posthouse.modules.endpoint.imap.mailbox_tree import MailboxTree, matching
 from posthouse.modules.endpoint.imap.select import logged_in
 from posthouse.wire.imap.list import List, Pattern, list_line, root_line
 
@@ -19,8 +19,7 @@ async def list_mailboxes(session: "Session", request: List) -> Completion:
     mailboxes = await logged_in(session).mailboxes()
     tree = MailboxTree(mailboxes, delimiter)
     pattern = Pattern(request.reference, request.pattern, delimiter)
-    for name in tree.with_levels([mailbox.name for mailbox in mailboxes]):
-        if pattern.matches(name):
-            session.out.write(list_line("LIST", tree.attributes(name), delimiter, name))
-            await session.out.relieve()
+    async for name in matching(tree.with_levels([mailbox.name for mailbox in mailboxes]), pattern):
+        session.out.write(list_line("LIST", tree.attributes(name), delimiter, name))
+        await session.out.relieve()
     return DONE

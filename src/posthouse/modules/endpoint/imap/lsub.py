@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from posthouse.framework.interfaces.storage import MailboxInfo
 from posthouse.modules.endpoint.imap.completion import DONE, Completion
-from posthouse.modules.endpoint.imap.mailbox_tree import LEVEL, MailboxTree
+from posthouse.modules.endpoint.imap.mailbox_tree import LEVEL, MailboxTree, matching
 from posthouse.modules.endpoint.imap.select import logged_in
 from posthouse.wire.imap.list import Pattern, list_line, root_line
 from posthouse.wire.imap.lsub import Lsub
@@ -27,11 +27,11 @@ async def lsub(session: "Session", request: Lsub) -> Completion:
     subscribed = _in_order(names, mailboxes)
     pattern = Pattern(request.reference, request.pattern, delimiter)
     # A level above a subscribed mailbox is shown to `%` only, which would else miss what is below (RFC 3501 §6.3.9).
-    for name in tree.with_levels(subscribed) if request.pattern.endswith("%") else subscribed:
-        if pattern.matches(name):
-            attributes = tree.attributes(name) if name in subscribed else LEVEL
-            session.out.write(list_line("LSUB", attributes, delimiter, name))
-            await session.out.relieve()
+    shown = tree.with_levels(subscribed) if request.pattern.endswith("%") else subscribed
+    async for name in matching(shown, pattern):
+        attributes = tree.attributes(name) if name in subscribed else LEVEL
+        session.out.write(list_line("LSUB", attributes, delimiter, name))
+        await session.out.relieve()
     return DONE
 
 
