@@ -221,6 +221,15 @@ class Copied:
     uids: Sequence[int]
 
 
+class MovedInPart(StorageError):
+    """A long MOVE failed on its way: what failed, in its words, and where the messages are that were moved before."""
+
+    def __init__(self, failure: StorageError, moved: Copied) -> None:
+        super().__init__(str(failure))
+        self.code = failure.code
+        self.moved = moved
+
+
 class FlagChange(Enum):
     REPLACE = "FLAGS"
     ADD = "+FLAGS"
@@ -318,7 +327,10 @@ class Mailbox(Protocol):
         ...
 
     async def move(self, uids: Sequence[int], destination: str) -> Copied:
-        """Copy and remove, atomic for each message (RFC 6851). Into the same mailbox too: new UIDs."""
+        """Copy and remove, atomic for each message (RFC 6851). Into the same mailbox too: new UIDs.
+
+        Raises as `copy` does when nothing was moved, else MovedInPart.
+        """
         ...
 
     async def expunge(self, uids: Sequence[int]) -> Sequence[int]:

@@ -167,6 +167,23 @@ async def test_a_move_that_the_storage_refuses_moves_nothing(
 # --- UID EXPUNGE, APPENDUID
 
 
+@pytest.mark.parametrize("storage", ["imapsql"], indirect=True)
+async def test_R_021_a_move_that_fails_on_its_way_tells_where_the_first_messages_are(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posthouse.modules.storage.imapsql.mailbox.UNIT_ROWS_MAX", 2)
+    client = await fill(server, 6)
+    await server.add("ann", MESSAGE, "box", keywords=[f"k{number}" for number in range(KEYWORDS_MAX)])
+    assert (await client.run("STORE 5 +FLAGS.SILENT (other)")).is_ok
+    validity = await uidvalidity(client, "box")
+    reply = await client.run("UID MOVE 1:6 box")
+    expunged = [b"%d EXPUNGE" % number for number in (4, 3, 2, 1)]
+    assert reply.untagged == [b"OK [COPYUID %d 1:4 2:5] Moved" % validity, *expunged]
+    assert reply.tagged == b"NO [LIMIT] Too many keywords in this mailbox"
+    assert list((await contents(server, "INBOX")).values()) == subjects(5, 6)
+    assert list((await contents(server, "box")).values()) == [MESSAGE, *subjects(1, 2, 3, 4)]
+
+
 async def test_uid_expunge_takes_only_what_it_names(server: ImapServer) -> None:
     client = await fill(server, 5)
     await client.run(r"STORE 1,2,4,5 +FLAGS.SILENT (\Deleted)")

@@ -22,7 +22,9 @@ from posthouse.framework.interfaces.storage import (
     Copied,
     FlagChange,
     MessageRow,
+    MovedInPart,
     Snapshot,
+    StorageError,
     Stored,
     StoredMessage,
 )
@@ -157,11 +159,18 @@ class OpenMailbox:
 
     async def move(self, uids: Sequence[int], destination: str) -> Copied:
         done = units.Copies(0, [], [])
-        with told_to_clients(self._log):
-            for at in range(0, len(uids) or 1, UNIT_ROWS_MAX):
-                step = self._copy(uids[at : at + UNIT_ROWS_MAX], destination, removes=True)
-                moved = await self._db.run(step)
-                done = units.Copies(moved.uidvalidity, done.sources + moved.sources, done.uids + moved.uids)
+        try:
+            with told_to_clients(self._log):
+                for at in range(0, len(uids) or 1, UNIT_ROWS_MAX):
+                    step = self._copy(uids[at : at + UNIT_ROWS_MAX], destination, removes=True)
+                    moved = await self._db.run(step)
+                    done = units.Copies(
+                        moved.uidvalidity, done.sources + moved.sources, done.uids + moved.uids
+                    )
+        except StorageError as err:
+            if not done.sources:
+                raise
+            raise MovedInPart(err, Copied(*done)) from err
         return Copied(*done)
 
     async def expunge(self, uids: Sequence[int]) -> Sequence[int]:
