@@ -1,5 +1,6 @@
 """CONDSTORE (RFC 7162), ENABLE (RFC 5161), ID (RFC 2971)."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,26 @@ async def test_R_011_what_cannot_be_told_now_is_told_later(
     assert (await client.run("FETCH 1 FLAGS")).tagged.startswith(b"NO [INUSE] ")
     memory.failing.clear()
     assert list(told((await client.run("NOOP")).untagged)) == [1]
+
+
+@pytest.mark.parametrize("command", ["SEARCH", "SORT (SIZE) UTF-8"])
+async def test_a_search_tells_no_mod_sequence_beyond_what_the_client_knows(
+    in_memory: ImapServer, memory: FakeStorage, command: str
+) -> None:
+    client = await fill(in_memory, 2)
+    known = await highest(client)
+    memory.held["columns"] = asyncio.Event()
+    tag = await client.start(f"{command} MODSEQ 1")
+    while "columns" not in memory.calls:
+        await asyncio.sleep(0)
+    account = memory.accounts["ann"]
+    box = account.boxes["INBOX"]
+    box.messages[1].flags, box.messages[1].modseq = 1, account.next_modseq(box)  # while it searches
+    memory.held["columns"].set()
+    reply = await client.finish(tag)
+    assert reply.untagged[0].endswith(b" 1 2 (MODSEQ %d)" % known)
+    assert (await client.run("NOOP")).is_ok
+    assert await highest(client) == known + 1
 
 
 async def test_own_changes_are_not_read_back(in_memory: ImapServer, memory: FakeStorage) -> None:

@@ -86,6 +86,7 @@ def numbers(selected: Selected, uids: Sequence[int]) -> list[int]:
 
 
 async def _highest_modseq(selected: Selected, uids: Sequence[int]) -> int:
+    """No more than what the client knows: see `Selected.modseqs`."""
     highest = 0
 
     def look(columns: Columns) -> int:
@@ -93,4 +94,4 @@ async def _highest_modseq(selected: Selected, uids: Sequence[int]) -> int:
 
     async for modseq in selected.mailbox.columns(sorted(uids), ["modseq"], look):
         highest = max(highest, modseq)
-    return highest
+    return min(highest, selected.modseq)
