@@ -68,6 +68,10 @@ class KeyValueTable:
         """Insert or replace. On the disk when it returns."""
         await self._database.run(lambda connection: self._write(connection, key, value))
 
+    async def add(self, key: str, value: str) -> bool:
+        """Insert a key that has no value; else do nothing, and give False. On the disk when it returns."""
+        return await self._database.run(lambda connection: self._add(connection, key, value))
+
     async def remove(self, key: str) -> None:
         """On the disk when it returns. A key that is not there is no error."""
         await self._database.run(lambda connection: self._remove(connection, key))
@@ -93,11 +97,21 @@ class KeyValueTable:
         return None if row is None or row[0] is None else str(row[0])
 
     def _write(self, connection: apsw.Connection, key: str, value: str) -> None:
-        """Not by ON CONFLICT: a table made by hand may have no unique key."""
         with transaction(connection):
-            connection.execute(self._queries.update, (key, value))
-            if not connection.changes():
-                connection.execute(self._queries.insert, (key, value))
+            self._put(connection, key, value)
+
+    def _add(self, connection: apsw.Connection, key: str, value: str) -> bool:
+        with transaction(connection):
+            if self._read(connection, key) is not None:
+                return False
+            self._put(connection, key, value)
+            return True
+
+    def _put(self, connection: apsw.Connection, key: str, value: str) -> None:
+        """Not by ON CONFLICT: a table made by hand may have no unique key."""
+        connection.execute(self._queries.update, (key, value))
+        if not connection.changes():
+            connection.execute(self._queries.insert, (key, value))
 
     def _remove(self, connection: apsw.Connection, key: str) -> None:
         with transaction(connection):

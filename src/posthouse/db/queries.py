@@ -9,7 +9,7 @@ import apsw
 
 from posthouse.db.dsn import SqliteDsn
 from posthouse.db.errors import DatabaseError
-from posthouse.db.own_thread import OwnThread
+from posthouse.db.own_thread import OwnThread, transaction
 
 QUERY_TIME: Final = 5.0  # seconds that a look-up may take in the database
 LOOKUP_ROWS_MAX: Final = 10_000  # values of one key
@@ -56,6 +56,10 @@ class QueryTable:
         """Add; if that fails, set."""
         await self._database.run(lambda connection: self._set(connection, key, value))
 
+    async def add(self, key: str, value: str) -> bool:
+        """Set a key for which nothing is found; else do nothing, and give False."""
+        return await self._database.run(lambda connection: self._add(connection, key, value))
+
     async def remove(self, key: str) -> None:
         await self._database.run(
             lambda connection: self._execute(connection, self._queries.remove, key).fetchall()
@@ -101,6 +105,13 @@ class QueryTable:
             self._execute(connection, self._queries.add, key, value).fetchall()
         except apsw.Error:
             self._execute(connection, self._queries.set, key, value).fetchall()
+
+    def _add(self, connection: apsw.Connection, key: str, value: str) -> bool:
+        with transaction(connection):
+            if self._read(connection, key):
+                return False
+            self._set(connection, key, value)
+            return True
 
     def _read(self, connection: apsw.Connection, key: str) -> list[str]:
         end = time.monotonic() + QUERY_TIME

@@ -22,6 +22,7 @@ from posthouse.framework.interfaces.table import Table
 from posthouse.framework.registry import Registry
 from posthouse.modules.auth.pass_table import PassTable
 from posthouse.modules.catalogue import CATALOGUE
+from posthouse.modules.table.sql_table import SqlTable
 from posthouse.testing.world import FakeWorld
 
 FAST = HashCost(bcrypt=4, argon2_time=1, argon2_memory=64)
@@ -44,6 +45,9 @@ class Memory:
 
     async def set(self, key: str, value: str) -> None:
         self.values[key] = value
+
+    async def add(self, key: str, value: str) -> bool:
+        return self.values.setdefault(key, value) is value
 
     async def remove(self, key: str) -> None:
         self.values.pop(key, None)
@@ -189,6 +193,27 @@ async def test_R_084_names_without_normal_form_are_refused(
     with pytest.raises(ValueError):
         await auth.remove_user(user)
     assert memory.values == {"ann@example.org": SECRET}
+
+
+async def test_of_two_that_make_a_user_one_does(tmp_path: Path) -> None:
+    settings = SqlTable.Settings(
+        driver="sqlite3", dsn="a.db", table_name="users", key_column="key", value_column="value"
+    )
+    with FakeWorld(tmp_path) as fake:
+        tables = [SqlTable(settings, fake.context("table.sql_table")) for _ in range(2)]
+        users = [
+            PassTable(PassTable.Settings(table=table), fake.context("auth.pass_table")) for table in tables
+        ]
+        for table in tables:
+            await table.prepare()
+        made = await asyncio.gather(
+            *(auth.create_user("ann", made) for auth, made in zip(users, (SECRET, OTHER), strict=True)),
+            return_exceptions=True,
+        )
+        assert sorted(map(type, made), key=str) == [type(None), ValueError]
+        assert list(await tables[0].lookup("ann")) == [(SECRET, OTHER)[made.index(None)]]
+        for table in tables:
+            await table.stop()
 
 
 async def test_users_are_listed(auth: PassTable) -> None:

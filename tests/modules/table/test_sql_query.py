@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -45,6 +46,18 @@ async def test_it_is_a_mutable_table(tmp_path: Path) -> None:
     await table.stop()
 
 
+async def test_of_two_that_add_a_key_one_does(tmp_path: Path) -> None:
+    tables = [make(tmp_path, WRITING), make(tmp_path, WRITING)]
+    for table in tables:
+        await table.prepare()
+    for key in map(str, range(10)):
+        added = await asyncio.gather(*(table.add(key, f"of {n}") for n, table in enumerate(tables)))
+        assert sorted(added) == [False, True]
+        assert list(await tables[0].lookup(key)) == [f"of {added.index(True)}"]
+    for table in tables:
+        await table.stop()
+
+
 def without(name: str) -> dict[str, str]:
     return {key: value for key, value in WRITING.items() if key != name}
 
@@ -53,7 +66,7 @@ async def test_what_needs_a_query_that_is_not_there_is_refused(tmp_path: Path) -
     calls: dict[str, Callable[[SqlQuery], Awaitable[object]]] = {
         "list": lambda table: table.keys(),
         "add": lambda table: table.set("a", "b"),
-        "set": lambda table: table.set("a", "b"),
+        "set": lambda table: table.add("a", "b"),
         "del": lambda table: table.remove("a"),
     }
     for name, call in calls.items():

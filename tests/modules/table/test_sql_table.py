@@ -33,6 +33,18 @@ async def test_it_is_a_mutable_table(tmp_path: Path) -> None:
     await table.stop()
 
 
+async def test_of_two_that_add_a_key_one_does(tmp_path: Path) -> None:
+    tables = [make(tmp_path), make(tmp_path)]
+    for table in tables:
+        await table.prepare()
+    for key in map(str, range(10)):
+        added = await asyncio.gather(*(table.add(key, f"of {n}") for n, table in enumerate(tables)))
+        assert sorted(added) == [False, True]
+        assert list(await tables[0].lookup(key)) == [f"of {added.index(True)}"]
+    for table in tables:
+        await table.stop()
+
+
 async def test_configuring_touches_nothing(tmp_path: Path) -> None:
     table = make(tmp_path)
     assert list((tmp_path / "state").iterdir()) == []

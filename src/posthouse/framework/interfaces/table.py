@@ -22,6 +22,10 @@ class MutableTable(Table, Protocol):
         """Insert or replace."""
         ...
 
+    async def add(self, key: str, value: str) -> bool:
+        """Insert a key that is not there; else do nothing, and give False. Of two processes that add one key, one does."""
+        ...
+
     async def remove(self, key: str) -> None:
         """Remove a key; one that is not there is no error."""
         ...

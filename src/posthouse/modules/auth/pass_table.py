@@ -65,10 +65,8 @@ class PassTable(Module):
 
     async def create_user(self, user: str, password_hash: str) -> None:
         key = precis_casefold(user)
-        mutable = self._mutable()
-        if await mutable.lookup(key):
+        if not await self._mutable().add(key, password_hash):
             raise ValueError(f"credentials for {key} already exist")
-        await mutable.set(key, password_hash)
 
     async def set_password(self, user: str, password_hash: str) -> None:
         key = precis_casefold(user)

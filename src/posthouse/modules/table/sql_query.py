@@ -67,15 +67,23 @@ class SqlQuery(Module):
             return await self._table.keys()
 
     async def set(self, key: str, value: str) -> None:
-        _need("set", self._settings.set_)
-        _need("add", self._settings.add)
+        self._need_to_write()
         with as_mail_errors(self._module):
             await self._table.set(key, value)
+
+    async def add(self, key: str, value: str) -> bool:
+        self._need_to_write()
+        with as_mail_errors(self._module):
+            return await self._table.add(key, value)
 
     async def remove(self, key: str) -> None:
         _need("del", self._settings.del_)
         with as_mail_errors(self._module):
             await self._table.remove(key)
+
+    def _need_to_write(self) -> None:
+        _need("set", self._settings.set_)
+        _need("add", self._settings.add)
 
 
 def _need(name: str, query: str) -> None:

@@ -48,6 +48,10 @@ class SqlTable(Module):
         with as_mail_errors(self._module):
             await self._table.set(key, value)
 
+    async def add(self, key: str, value: str) -> bool:
+        with as_mail_errors(self._module):
+            return await self._table.add(key, value)
+
     async def remove(self, key: str) -> None:
         with as_mail_errors(self._module):
             await self._table.remove(key)
