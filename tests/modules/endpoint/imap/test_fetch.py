@@ -1,6 +1,5 @@
 """Every item of FETCH, against values that are known because the messages are put together here, from their parts."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -353,7 +352,7 @@ async def test_R_025_a_message_whose_description_is_wrong(in_memory: ImapServer,
     for _ in range(3):
         await in_memory.add("ann", MIXED)
     messages = memory.accounts["ann"].boxes["INBOX"].messages
-    messages[1].structure = replace(messages[1].structure, parts=b"damaged")
+    messages[1].structure = messages[1].structure._replace(parts=b"damaged")
     messages[2].data = MIXED[:100]
     client = await in_memory.login("ann", "INBOX")
     for item in (

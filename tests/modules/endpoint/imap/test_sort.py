@@ -79,9 +79,11 @@ async def test_a_damaged_envelope_has_no_fields(in_memory: ImapServer, memory: F
     for octets in MESSAGES[:2]:
         account.add("INBOX", octets)
     damaged = account.boxes["INBOX"].messages[1]
-    object.__setattr__(damaged.structure, "envelope", b"(NIL)")
+    damaged.structure = damaged.structure._replace(envelope=b"(NIL)")
     client = await in_memory.login("ann", "INBOX")
     assert (await client.run("SORT (FROM) UTF-8 ALL")).untagged == [b"SORT 1 2"]
     assert (await client.run("SEARCH OR FROM example SENTSINCE 1-Jan-1980")).untagged == [b"SEARCH 2"]
-    object.__setattr__(damaged.structure, "envelope", b'(NIL NIL ((NIL "a")) NIL NIL NIL NIL NIL NIL NIL)')
+    damaged.structure = damaged.structure._replace(
+        envelope=b'(NIL NIL ((NIL "a")) NIL NIL NIL NIL NIL NIL NIL)'
+    )
     assert (await client.run("SORT (FROM) UTF-8 ALL")).untagged == [b"SORT 1 2"]
