@@ -10,7 +10,7 @@ import pytest
 from posthouse.db import bloblog, sqlite
 from posthouse.db.bloblog import BlobLog
 from posthouse.db.blobread import BlobReader
-from posthouse.db.blobs import Damaged, Place, segment_path
+from posthouse.db.blobs import Damaged, Place, checked, segment_path
 from posthouse.db.connection import WriteConnection
 from posthouse.db.errors import Refused
 from posthouse.db.files import Files
@@ -61,7 +61,7 @@ def segments(db: WriteConnection) -> list[tuple[int, int, int, int]]:
 
 def test_what_was_appended_is_read_back(folder: Path, connection: WriteConnection, log: BlobLog) -> None:
     bodies = [b"", b"one", b"x" * 100_000]
-    places = log.append(connection, bodies)
+    places = log.append(connection, list(map(checked, bodies)))
     reader = BlobReader(folder, Files())
     assert [reader.body(place) for place in places] == bodies
     assert [reader.body_now(place) for place in places] == bodies
@@ -77,7 +77,7 @@ def test_a_write_in_many_pieces_is_whole(
 
     monkeypatch.setattr(bloblog, "VECTORS_MAX", 3)
     log = open_log(folder, ShortWrites(), connection)
-    places = log.append(connection, [b"first body", b"second body", b"third body"])
+    places = log.append(connection, [checked(b"first body"), checked(b"second body"), checked(b"third body")])
     log.close()
     reader = BlobReader(folder, Files())
     assert [reader.body(place) for place in places] == [b"first body", b"second body", b"third body"]
@@ -87,9 +87,9 @@ def test_a_write_in_many_pieces_is_whole(
 def test_two_writers_have_segments_of_their_own(
     folder: Path, connection: WriteConnection, log: BlobLog
 ) -> None:
-    (first,) = log.append(connection, [b"a"])
+    (first,) = log.append(connection, [checked(b"a")])
     other = open_log(folder, Files(), connection)
-    (second,) = other.append(connection, [b"b"])
+    (second,) = other.append(connection, [checked(b"b")])
     assert first.segment != second.segment
     other.close()
 
@@ -97,14 +97,14 @@ def test_two_writers_have_segments_of_their_own(
 def test_the_next_writer_claims_a_segment_and_goes_on_behind_it(
     folder: Path, connection: WriteConnection, log: BlobLog
 ) -> None:
-    (first,) = log.append(connection, [b"committed"])
+    (first,) = log.append(connection, [checked(b"committed")])
     commit(connection, log)
-    (lost,) = log.append(connection, [b"not committed"])
+    (lost,) = log.append(connection, [checked(b"not committed")])
     log.close()
     assert segments(connection) == [(1, 0, first.record_length, 0)]
     later = open_log(folder, Files(), connection)
     assert segments(connection) == [(1, 0, first.record_length + lost.record_length, lost.record_length)]
-    (third,) = later.append(connection, [b"third"])
+    (third,) = later.append(connection, [checked(b"third")])
     assert third.offset == first.record_length + lost.record_length
     later.close()
 
@@ -114,7 +114,7 @@ def test_a_full_segment_is_sealed(
 ) -> None:
     monkeypatch.setattr(bloblog, "SEGMENT_MAX", 100)
     for _ in range(2):
-        log.append(connection, [b"x" * 100])
+        log.append(connection, [checked(b"x" * 100)])
         commit(connection, log)
     assert segments(connection) == [(1, 1, 116, 0), (2, 0, 116, 0)]
 
@@ -129,7 +129,7 @@ def test_files_without_a_row_are_removed_at_start(folder: Path, connection: Writ
 def test_a_segment_that_is_too_short_refuses_the_start(
     folder: Path, connection: WriteConnection, log: BlobLog
 ) -> None:
-    log.append(connection, [b"x" * 100])
+    log.append(connection, [checked(b"x" * 100)])
     commit(connection, log)
     log.close()
     os.truncate(segment_path(folder, 1), 50)
@@ -140,7 +140,7 @@ def test_a_segment_that_is_too_short_refuses_the_start(
 def test_a_segment_that_is_missing_is_sealed_and_told(
     folder: Path, connection: WriteConnection, log: BlobLog
 ) -> None:
-    log.append(connection, [b"x" * 100])
+    log.append(connection, [checked(b"x" * 100)])
     commit(connection, log)
     log.close()
     segment_path(folder, 1).unlink()
@@ -154,7 +154,7 @@ def test_a_segment_that_is_missing_is_sealed_and_told(
 def test_R_007_after_a_failed_write_or_sync_a_segment_is_never_touched_again(
     folder: Path, connection: WriteConnection, disk: FaultyDisk, log: BlobLog, call: str
 ) -> None:
-    (first,) = log.append(connection, [b"first"])
+    (first,) = log.append(connection, [checked(b"first")])
     commit(connection, log)
 
     def broken(done: str, path: Path) -> None:
@@ -163,10 +163,10 @@ def test_R_007_after_a_failed_write_or_sync_a_segment_is_never_touched_again(
 
     disk.fault = broken
     with pytest.raises(OSError, match="broken"):
-        log.append(connection, [b"second"])
+        log.append(connection, [checked(b"second")])
     disk.fault = lambda done, path: None
     before = len(disk.log)
-    (third,) = log.append(connection, [b"third"])
+    (third,) = log.append(connection, [checked(b"third")])
     commit(connection, log)
     assert third.segment == 2
     assert segments(connection) == [(1, 1, first.record_length, 0), (2, 0, third.record_length, 0)]
@@ -177,13 +177,13 @@ def test_R_007_after_a_failed_write_or_sync_a_segment_is_never_touched_again(
 def test_R_008_a_full_disk_spoils_no_segment(
     folder: Path, connection: WriteConnection, disk: FaultyDisk, log: BlobLog
 ) -> None:
-    log.append(connection, [b"first"])
+    log.append(connection, [checked(b"first")])
     commit(connection, log)
     disk.fault = full
     with pytest.raises(OSError, match="full"):
-        log.append(connection, [b"second"])
+        log.append(connection, [checked(b"second")])
     disk.fault = lambda done, path: None
-    (third,) = log.append(connection, [b"third"])
+    (third,) = log.append(connection, [checked(b"third")])
     assert third.segment == 1
     reader = BlobReader(folder, Files())
     assert reader.body(third) == b"third"
@@ -201,7 +201,7 @@ def full(call: str, path: Path) -> None:
 def test_R_025_each_changed_octet_of_a_record_is_found(
     folder: Path, connection: WriteConnection, log: BlobLog, at: int
 ) -> None:
-    (place,) = log.append(connection, [b"some body"])
+    (place,) = log.append(connection, [checked(b"some body")])
     path = segment_path(folder, place.segment)
     data = bytearray(path.read_bytes())
     data[at] ^= 1
@@ -219,7 +219,7 @@ def test_reading_keeps_a_bounded_number_of_files_open(
     monkeypatch.setattr("posthouse.db.blobread.OPEN_FILES", 2)
     places: list[Place] = []
     for n in range(5):
-        places += log.append(connection, [b"%d" % n])
+        places += log.append(connection, [checked(b"%d" % n)])
         commit(connection, log)
     counting = CountingFiles()
     reader = BlobReader(folder, counting)

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 
 from posthouse.db.bloblog import BlobLog
-from posthouse.db.blobs import Blob, Place
+from posthouse.db.blobs import Blob, Body, OwnFile, Place, checked
 from posthouse.db.connection import WriteConnection
 from posthouse.db.errors import translated
 from posthouse.db.units import Dialect, Unit, Work
@@ -24,13 +24,18 @@ _OF_ONE_UNIT = (
 
 
 class Job:
-    """A unit on its way: either `error` is set in the end, or `result` holds."""
+    """A unit on its way: either `error` is set in the end, or `result` holds.
 
-    __slots__ = ("blob", "error", "result", "unit")
+    bodies: its octets for the log. Their checksums are made here and not by the writer: zlib gives the interpreter away
+    meanwhile, and the writer would have to wait until it comes back.
+    """
+
+    __slots__ = ("blob", "bodies", "error", "result", "unit")
 
     def __init__(self, unit: Unit[Any]) -> None:
         self.unit = unit
-        self.blob: Blob | tuple[Place, ...] | None = None
+        self.bodies = _bodies(unit.octets)
+        self.blob: Blob | tuple[Place, ...] | None = unit.octets if isinstance(unit.octets, OwnFile) else None
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -58,28 +63,17 @@ class Committer:
 
     def _append(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Store the bodies; gives the jobs that can go on."""
-        with_body = []
-        bodies: list[bytes] = []
-        for job in jobs:
-            octets = job.unit.octets
-            if isinstance(octets, bytes):
-                with_body.append(job)
-                bodies.append(octets)
-            elif isinstance(octets, tuple):
-                with_body.append(job)
-                bodies += octets
-            else:
-                job.blob = octets
-        if not bodies:
+        with_body = [job for job in jobs if job.bodies]
+        if not with_body:
             return jobs
         try:
-            places = iter(self._log.append(self._db, bodies))
+            places = iter(self._log.append(self._db, [body for job in with_body for body in job.bodies]))
         except (apsw.Error, OSError) as err:
             _fail(with_body, err)
             return [job for job in jobs if job.error is None]
         for job in with_body:
-            octets = job.unit.octets
-            job.blob = tuple(islice(places, len(octets))) if isinstance(octets, tuple) else next(places)
+            own = tuple(islice(places, len(job.bodies)))
+            job.blob = own if isinstance(job.unit.octets, tuple) else own[0]
         return jobs
 
     def _commit(self, jobs: Sequence[Job], begin: Callable[[Sequence[Job]], Sequence[Job]]) -> set[int]:
@@ -152,6 +146,12 @@ class Committer:
 
     def _waste(self, jobs: Iterable[Job]) -> None:
         self._log.waste(list(_places(jobs)))
+
+
+def _bodies(octets: bytes | tuple[bytes, ...] | OwnFile | None) -> tuple[Body, ...]:
+    if isinstance(octets, bytes):
+        return (checked(octets),)
+    return tuple(map(checked, octets)) if isinstance(octets, tuple) else ()
 
 
 def _spoils_the_rest(err: Exception) -> bool:

@@ -8,13 +8,12 @@ import contextlib
 import errno
 import os
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posthouse.db.blobs import Place, record_header, segment_path
+from posthouse.db.blobs import Body, Place, record_header, segment_path
 from posthouse.db.connection import WriteConnection
 from posthouse.db.errors import Refused
 from posthouse.db.files import Files
@@ -67,7 +66,7 @@ class BlobLog:
                     with contextlib.suppress(FileNotFoundError):  # a compaction elsewhere was faster
                         self._files.unlink(path)
 
-    def append(self, db: WriteConnection, bodies: Sequence[bytes]) -> list[Place]:
+    def append(self, db: WriteConnection, bodies: Sequence[Body]) -> list[Place]:
         """Write bodies and sync them: when this returns they are on the disk. Raises OSError, DatabaseError.
 
         A place is only valid once `record` was part of a transaction that committed.
@@ -77,9 +76,9 @@ class BlobLog:
         buffers: list[bytes] = []
         at = segment.end
         for body in bodies:
-            place = Place(segment.number, at, len(body), zlib.crc32(body))
+            place = Place(segment.number, at, len(body.octets), body.crc)
             places.append(place)
-            buffers += (record_header(body, place.crc, segment.number), body)
+            buffers += (record_header(body, segment.number), body.octets)
             at += place.record_length
         self._write(segment, buffers)
         try:

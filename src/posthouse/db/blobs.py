@@ -8,7 +8,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 MAGIC: Final = b"PhB1"
 _HEADER: Final = struct.Struct("<4sIII")  # magic, length and CRC-32 of the body, number of the segment
@@ -46,6 +46,13 @@ class Place:
         return RECORD_HEADER + self.length
 
 
+class Body(NamedTuple):
+    """Octets for the log, with their CRC-32."""
+
+    octets: bytes
+    crc: int
+
+
 @dataclass(frozen=True, slots=True)
 class OwnFile:
     """A blob in a file of its own. pieces: the CRC-32s of each PIECE octets, four octets each."""
@@ -66,8 +73,12 @@ def large_path(folder: Path, name: str) -> Path:
     return folder / "large" / name[:2] / name
 
 
-def record_header(body: bytes, crc: int, segment: int) -> bytes:
-    return _HEADER.pack(MAGIC, len(body), crc, segment)
+def checked(octets: bytes) -> Body:
+    return Body(octets, zlib.crc32(octets))
+
+
+def record_header(body: Body, segment: int) -> bytes:
+    return _HEADER.pack(MAGIC, len(body.octets), body.crc, segment)
 
 
 def body_of(record: bytes | bytearray, place: Place) -> bytes:

@@ -41,11 +41,10 @@ class Unit(Generic[R_co]):
 class Work:
     """What an executor works on: SQL inside a running transaction."""
 
-    __slots__ = ("execute", "execute_many", "last_id", "touched")
+    __slots__ = ("execute", "last_id", "touched")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.execute: Callable[..., Any] = connection.execute  # the schema says of what type its rows are
-        self.execute_many: Callable[..., Any] = connection.executemany
         self.last_id = connection.last_insert_rowid
         self.touched: set[int] = set()  # mailboxes whose watchers are told after the commit
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from posthouse.db.batch import Job
-from posthouse.db.blobs import OwnFile
 from posthouse.db.units import UNIT_ROWS_MAX, Unit
 
 BATCH_UNITS: Final = 512
@@ -20,7 +19,7 @@ class Waiting(Job):
 
     def __init__(self, unit: Unit[Any], woken: "asyncio.Future[None]", since: float) -> None:
         super().__init__(unit)
-        self.size = _size(unit.octets)
+        self.size = sum([len(body.octets) for body in self.bodies])  # octets for the blob log
         self.woken = woken
         self.answered = False
         self.since = since  # on the event loop's clock
@@ -60,10 +59,3 @@ class WaitingUnits:
 
     def __bool__(self) -> bool:
         return bool(self.urgent or self.bulk)
-
-
-def _size(octets: bytes | tuple[bytes, ...] | OwnFile | None) -> int:
-    """Octets for the blob log."""
-    if isinstance(octets, bytes):
-        return len(octets)
-    return sum(map(len, octets)) if isinstance(octets, tuple) else 0

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import apsw
@@ -24,9 +25,13 @@ from posthouse.db.mail.units import (
 )
 from posthouse.db.units import Work
 
-_ARRIVE: Final = f"INSERT INTO arrival VALUES({', '.join('?' * 17)})"
+# How many rows an INSERT takes. Each step of a statement gives the interpreter away, and has to wait until it comes back:
+# beside a busy event loop that takes longer than the work.
+_ROWS: Final = (32, 8, 2, 1)
+_ROW: Final = f"({', '.join('?' * 17)})"
+_ARRIVE: Final = {count: f"INSERT INTO arrival VALUES{', '.join([_ROW] * count)}" for count in _ROWS}
 _WHERE: Final = (
-    "SELECT mailbox.account, name, mailbox.id, uidvalidity, uidnext FROM json_each(?) wanted"
+    "SELECT json_group_array(json_array(mailbox.account, name, mailbox.id, uidvalidity, uidnext)) FROM json_each(?) wanted"
     " CROSS JOIN mailbox ON account = wanted.value ->> 0 AND name = wanted.value ->> 1"
 )
 
@@ -63,7 +68,11 @@ def append(work: Work, unit: Append, blob: Blob) -> Stored:
 def _arrive(work: Work, rows: list[tuple[Any, ...]]) -> Iterator[Stored]:
     """Insert these, and say where they are, in their order. Raises NoSuchAccount, NoSuchMailbox."""
     try:
-        work.execute_many(_ARRIVE, rows)
+        at = 0
+        for count in _ROWS:
+            while len(rows) - at >= count:
+                work.execute(_ARRIVE[count], tuple(chain.from_iterable(rows[at : at + count])))
+                at += count
     except apsw.ConstraintError as err:
         if "no such account" in str(err):
             raise NoSuchAccount from err
@@ -76,9 +85,10 @@ def _arrive(work: Work, rows: list[tuple[Any, ...]]) -> Iterator[Stored]:
 def _places(work: Work, mailboxes: Sequence[tuple[int, str]]) -> Iterator[Stored]:
     """The last UIDs of these mailboxes, of each as many as there are of it here."""
     counted = Counter(mailboxes)
+    ((found,),) = work.execute(_WHERE, (_json(counted),))
     last = {
         (account, name): (mailbox, uidvalidity, uidnext - counted[account, name])
-        for account, name, mailbox, uidvalidity, uidnext in work.execute(_WHERE, (_json(counted),))
+        for account, name, mailbox, uidvalidity, uidnext in msgspec.json.decode(found)
     }
     for key in mailboxes:
         mailbox, uidvalidity, uid = last[key]
