@@ -17,6 +17,7 @@ from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import parse_settings
 from posthouse.modules.endpoint.imap.books import Shelf
 from posthouse.modules.endpoint.imap.fetch import respond
+from posthouse.modules.endpoint.imap.fetch_run import Answers
 from posthouse.modules.endpoint.imap.output import Output
 from posthouse.modules.endpoint.imap.selected import Selected, select
 from posthouse.modules.storage.imapsql import ImapSql
@@ -69,7 +70,7 @@ async def measured(selected: Selected, items: str) -> float:
     for _ in range(REPEATS):
         out = Output(cast("Stream", Nowhere()), 1.0)
         start = time.perf_counter()
-        await respond(out, selected, request)
+        await respond(out, selected, request, Answers(out))
         await out.send()
         best = min(best, time.perf_counter() - start)
     return best

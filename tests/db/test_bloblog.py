@@ -64,7 +64,8 @@ def test_what_was_appended_is_read_back(folder: Path, connection: WriteConnectio
     places = log.append(connection, list(map(checked, bodies)))
     reader = BlobReader(folder, Files())
     assert [reader.body(place) for place in places] == bodies
-    assert [reader.body_now(place) for place in places] == bodies
+    assert reader.bodies_now(places) == bodies
+    assert [reader.bodies_now([place]) for place in places] == [[body] for body in bodies]
     reader.close()
 
 

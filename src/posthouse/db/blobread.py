@@ -4,6 +4,7 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -47,19 +48,24 @@ class BlobReader:
                 if self._files.is_unlinked(file.fd):
                     del self._open[name]
 
-    def body_now(self, place: Place) -> bytes | None:
-        """A body of the log, if the system has it in memory. Raises Damaged, and FileNotFoundError."""
-        file = self._descriptor(place.segment)
+    def bodies_now(self, places: Sequence[Place]) -> list[bytes] | None:
+        """Bodies of the log that stand side by side, if the system has them in memory. Raises Damaged, and FileNotFoundError."""
+        start, end = places[0].offset, places[-1].end
+        file = self._descriptor(places[0].segment)
         try:
-            record = self._files.pread_now(file.fd, place.record_length, place.offset)
+            octets = self._files.pread_now(file.fd, end - start, start)
         except OSError:
             return None
-        return body_of(record, place) if len(record) == place.record_length else None
+        if len(octets) < end - start:
+            return None
+        records = memoryview(octets)
+        return [body_of(records[place.offset - start : place.end - start], place) for place in places]
 
     def body(self, place: Place) -> bytes:
         """A body of the log. Blocks. Raises Damaged, OSError, and FileNotFoundError: look the row up again."""
         file = self._descriptor(place.segment)
-        return body_of(self._files.pread(file.fd, place.record_length, place.offset), place)
+        record = self._files.pread(file.fd, place.record_length, place.offset)
+        return body_of(memoryview(record), place)
 
     def part(self, own: OwnFile, offset: int, length: int) -> bytes:
         """At most `length` octets of a large file. Blocks. Raises Damaged, OSError, FileNotFoundError."""

@@ -45,6 +45,11 @@ class Place:
     def record_length(self) -> int:
         return RECORD_HEADER + self.length
 
+    @property
+    def end(self) -> int:
+        """Where the next record begins."""
+        return self.offset + RECORD_HEADER + self.length
+
 
 class Body(NamedTuple):
     """Octets for the log, with their CRC-32."""
@@ -81,11 +86,11 @@ def record_header(body: Body, segment: int) -> bytes:
     return _HEADER.pack(MAGIC, len(body.octets), body.crc, segment)
 
 
-def body_of(record: bytes | bytearray, place: Place) -> bytes:
+def body_of(record: memoryview, place: Place) -> bytes:
     """The body in a record as it was read. Raises Damaged."""
-    if not record.startswith(_HEADER.pack(MAGIC, place.length, place.crc, place.segment)):
+    if record[:RECORD_HEADER] != _HEADER.pack(MAGIC, place.length, place.crc, place.segment):
         raise Damaged(f"segment {place.segment} has no such record at {place.offset}")
-    body = bytes(memoryview(record)[RECORD_HEADER:])
+    body = bytes(record[RECORD_HEADER:])
     if len(body) != place.length or zlib.crc32(body) != place.crc:
         raise Damaged(f"wrong checksum in segment {place.segment} at {place.offset}")
     return body

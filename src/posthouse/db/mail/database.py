@@ -262,12 +262,12 @@ class MailDatabase:
                 return found, await self._body(found.blob)
         raise Damaged(f"email {email} of account {account} has no body")
 
-    def body_at_hand(self, place: Place) -> bytes | None:
-        """The octets there, if they are soon read; None also for any trouble, of which `locate` will tell."""
-        if place.length > INLINE_OCTETS:
+    def bodies_at_hand(self, places: Sequence[Place]) -> list[bytes] | None:
+        """What is in records side by side, if it is soon read; None also for any trouble, of which `locate` will tell."""
+        if sum([place.length for place in places]) > INLINE_OCTETS:
             return None
         try:
-            return self._blobs.body_now(place)
+            return self._blobs.bodies_now(places)
         except (FileNotFoundError, Damaged):
             return None
 
@@ -300,8 +300,8 @@ class MailDatabase:
 
     async def _body(self, place: Place) -> bytes:
         """Raises FileNotFoundError, Damaged, DatabaseError."""
-        body = self._blobs.body_now(place) if place.length <= INLINE_OCTETS else None
-        return body if body is not None else await self._readers.call(partial(self._blobs.body, place))
+        bodies = self._blobs.bodies_now([place]) if place.length <= INLINE_OCTETS else None
+        return bodies[0] if bodies else await self._readers.call(partial(self._blobs.body, place))
 
     def _forget_stored(self, storing: "asyncio.Future[OwnFile]") -> None:
         if not storing.cancelled() and storing.exception() is None:

@@ -42,24 +42,27 @@ SEEN_AT_ONCE = 32  # messages that become \\Seen before the first of them is sen
 
 
 async def fetch(session: "Session", request: Fetch) -> Completion:
-    return await _respond(session, request, Answers(session.out))
+    return await _answered(session, request, Answers(session.out))
 
 
 async def fetch_run(session: "Session", commands: Sequence[Command]) -> Completion:
     """A run of commands, see fetch_run.py. Gives how the last one ends."""
     answers = Answers(session.out, commands)
     try:
-        return await _respond(session, together(commands), answers)
+        return await _answered(session, together(commands), answers)
     except StorageError as err:
         return answers.end(refused_by_storage(err))
 
 
-async def _respond(session: "Session", request: Fetch, answers: Answers) -> Completion:
+async def _answered(session: "Session", request: Fetch, answers: Answers) -> Completion:
+    if _MODSEQ in request.items or request.changed_since is not None:
+        session.enable_condstore()
+    return await respond(session.out, opened(session), request, answers)
+
+
+async def respond(out: Output, selected: Selected, request: Fetch, answers: Answers) -> Completion:
     """Write what is asked for. Raises StorageError."""
     items = request.items
-    if _MODSEQ in items or request.changed_since is not None:
-        session.enable_condstore()
-    out, selected = session.out, opened(session)
     if request.by_uid and _UID not in items:  # RFC 3501 §6.4.8
         items = (*items, _UID)
     if selected.condstore:
@@ -210,7 +213,7 @@ class _Sections:
         self, found: Sequence[tuple[MessageRow, Located]], told: Set[int], marked: set[int]
     ) -> None:
         """Write a response for each row; told: with flags, whatever was asked for. Takes from `marked` what was sent."""
-        selected, out = self._selected, self._out
+        selected, out, answers = self._selected, self._out, self._answers
         rows = [row for row, _ in found]
         places = selected.places_of([row.uid for row in rows])
         attributes = [item for item in self._items if isinstance(item, Attribute)]
@@ -224,7 +227,8 @@ class _Sections:
             if tells and row.uid in told:
                 parts.append(flags[number])
             asked = row.uid if self._by_uid else at + 1
-            self._answers.before(asked)
+            if answers.is_run:
+                answers.before(asked)
             octets = located.now()
             try:
                 if octets is not None:
@@ -233,7 +237,7 @@ class _Sections:
                     content = await selected.mailbox.content(row.email)
                     await MessageWriter(content, out).write(at + 1, parts)
             except BrokenMessage as err:
-                self._answers.fail(asked, refused_by_storage(err))
+                answers.fail(asked, refused_by_storage(err))
                 continue
             marked.discard(row.uid)
             await out.relieve()

@@ -43,10 +43,11 @@ class Answers:
     Without commands it is one FETCH, of any messages.
     """
 
-    __slots__ = ("_failed", "_out", "_waiting")
+    __slots__ = ("_failed", "_out", "_waiting", "is_run")
 
     def __init__(self, out: Output, commands: Sequence[Command] = ()) -> None:
         self._out = out
+        self.is_run = bool(commands)
         self._waiting = deque(commands)
         self._failed: dict[int, Completion] = {}
 
@@ -57,13 +58,13 @@ class Answers:
 
     def fail(self, number: int, completion: Completion) -> None:
         """The message of this number, or UID, cannot be read."""
-        self._failed[number if self._waiting else 0] = completion
+        self._failed[number if self.is_run else 0] = completion
 
     def end(self, completion: Completion = DONE) -> Completion:
         """Nothing more comes. completion: of all that still wait. Gives that of the last command."""
         while len(self._waiting) > 1:
             self._answer(completion)
-        last = _number(self._waiting[0]) if self._waiting else 0
+        last = _number(self._waiting[0]) if self.is_run else 0
         return self._failed.get(last, completion)
 
     def _answer(self, completion: Completion) -> None:

@@ -2,7 +2,7 @@
 
 from posthouse.core.log import Logger
 from posthouse.db.blobs import OwnFile, Place
-from posthouse.db.mail.database import MailDatabase
+from posthouse.db.mail.database import INLINE_OCTETS, MailDatabase
 from posthouse.db.mail.reads import Location
 from posthouse.framework.interfaces.storage import Content
 from posthouse.modules.storage.imapsql.errors import told_to_clients
@@ -17,19 +17,51 @@ async def load(db: MailDatabase, log: Logger, account: int, email: int) -> Conte
     return SmallContent(location.head + body, location.parts)
 
 
-class Located:
-    """See framework.interfaces.storage.Located. place: None for a large file."""
+class Stretch:
+    """Records of the log that stand side by side. Their bodies are read together, when one of them is asked for."""
 
-    __slots__ = ("_db", "_head", "_place", "parts")
+    __slots__ = ("_bodies", "_db", "_places", "_room")
 
-    def __init__(self, db: MailDatabase, head: bytes, parts: bytes, place: Place | None) -> None:
+    def __init__(self, db: MailDatabase) -> None:
         self._db = db
+        self._places: list[Place] = []
+        self._room = INLINE_OCTETS
+        self._bodies: dict[int, bytes] | None = None
+
+    def add(self, place: Place) -> int | None:
+        """The number of the record here, or None if it stands elsewhere, or the others are enough to read at a time."""
+        places = self._places
+        if places:
+            last = places[-1]
+            if place.offset != last.end or place.segment != last.segment or place.length > self._room:
+                return None
+        self._room -= place.length
+        places.append(place)
+        return len(places) - 1
+
+    def body(self, number: int) -> bytes | None:
+        """See `Located.now`."""
+        if self._bodies is None:
+            self._bodies = dict(enumerate(self._db.bodies_at_hand(self._places) or ()))
+        body = self._bodies.pop(number, None)
+        if body is None:  # then this one may be there all the same
+            (body,) = self._db.bodies_at_hand(self._places[number : number + 1]) or (None,)
+        return body
+
+
+class Located:
+    """See framework.interfaces.storage.Located. stretch: None for a large file."""
+
+    __slots__ = ("_head", "_number", "_stretch", "parts")
+
+    def __init__(self, head: bytes, parts: bytes, stretch: Stretch | None, number: int) -> None:
         self._head = head
-        self._place = place
+        self._stretch = stretch
+        self._number = number
         self.parts = parts
 
     def now(self) -> bytes | None:
-        body = self._db.body_at_hand(self._place) if self._place is not None else None
+        body = self._stretch.body(self._number) if self._stretch is not None else None
         return None if body is None else self._head + body
 
 

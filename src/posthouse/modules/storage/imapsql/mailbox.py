@@ -29,12 +29,14 @@ from posthouse.framework.interfaces.storage import (
     StoredMessage,
 )
 from posthouse.modules.storage.imapsql import content, search
-from posthouse.modules.storage.imapsql.content import Located
+from posthouse.modules.storage.imapsql.content import Located, Stretch
 from posthouse.modules.storage.imapsql.errors import told_to_clients
 from posthouse.modules.storage.imapsql.names import stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
 
 T = TypeVar("T")
+
+_ROW_COLUMNS = len(MessageRow._fields)
 
 
 class OpenMailbox:
@@ -124,7 +126,7 @@ class OpenMailbox:
                 found = self._db.whole_row(self._reader, self.id, uids[0], self._modseq)
             else:
                 found, left = self._db.whole_rows(self.id, uids)
-        return list(map(self._whole, found)), left
+        return self._whole(found), left
 
     async def store(
         self,
@@ -180,11 +182,23 @@ class OpenMailbox:
     def watch(self, changed: Callable[[], None]) -> Subscription:
         return self._watchers.watch(self.id, changed)
 
-    def _whole(self, columns: tuple[Any, ...]) -> tuple[MessageRow, Located]:
-        row = MessageRow._make(columns[: len(MessageRow._fields)])
-        head, parts, segment, offset, length, crc, file, _ = columns[len(row) :]
-        place = Place(segment, offset, length, crc) if file is None else None
-        return row, Located(self._db, head, parts, place)
+    def _whole(self, found: Sequence[Any]) -> list[tuple[MessageRow, Located]]:
+        whole: list[tuple[MessageRow, Located]] = []
+        stretch = Stretch(self._db)
+        for columns in found:
+            head, parts, segment, offset, length, crc, file, _ = columns[_ROW_COLUMNS:]
+            if file is not None:
+                located = Located(head, parts, None, 0)
+            else:
+                place = Place(segment, offset, length, crc)
+                number = stretch.add(place)
+                if number is None:
+                    stretch = Stretch(self._db)
+                    number = stretch.add(place)
+                    assert number is not None
+                located = Located(head, parts, stretch, number)
+            whole.append((MessageRow._make(columns[:_ROW_COLUMNS]), located))
+        return whole
 
     def _copy(self, uids: Sequence[int], destination: str, *, removes: bool = False) -> units.Copy:
         return units.Copy(self.id, uids, stored_name(destination), int(self._clock.time()), removes)
