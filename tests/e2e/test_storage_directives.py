@@ -23,6 +23,7 @@ storage.imapsql local_mailboxes {
     sqlite3_busy_timeout 10000
     disable_recent no
     delivery_normalize casefold
+    refuse_delivered yes
 }
 
 storage.imapsql old_ways {
@@ -177,3 +178,13 @@ def test_traffic_and_connections_that_break_off_are_logged_where_wanted(server: 
     server.wait_for("imap: connection failed\t")
     assert server.wait_for("broken STARTTLS").startswith("[debug] imap: C\t")
     assert server.wait_for("broken OK").startswith("[debug] imap: S\t")
+
+
+def test_refuse_delivered(server: Server) -> None:
+    with (
+        smtplib.LMTP("127.0.0.1", server.ports["lmtp"]) as lmtp,
+        pytest.raises(smtplib.SMTPDataError) as refused,
+    ):
+        lmtp.sendmail("a@example.net", [ACCOUNT], f"Delivered-To: {ACCOUNT}\r\nSubject: again\r\n\r\n")
+    assert refused.value.smtp_code == 554
+    assert "5.4.6 Mail forwarding loop" in str(refused.value)

@@ -387,3 +387,22 @@ async def test_where_a_message_went_is_told_to_whoever_debugs(mail: Any, opened:
     await mail.deliver(storage, "ann@example.org")
     assert '"account":"ann@example.org"' in mail.fake.log.lines[-1]
     assert mail.fake.log.lines[-1].startswith("[debug] imapsql: stored")
+
+
+async def test_R_062_what_has_been_delivered_to_the_account_before_is_a_loop(mail: Any, opened: Any) -> None:
+    storage = await opened(mail.module(("refuse_delivered", "yes")))
+    for name in ("ann", "eve"):
+        await storage.create_account(f"{name}@example.org")
+    seen = b"Delivered-To:\r\n Ann@example.org \r\n" + HEADER
+    with pytest.raises(MailError) as refused:
+        await mail.deliver(storage, "eve@example.org", "ann@example.org", header=seen)
+    assert (refused.value.reply.code, refused.value.reply.enhanced) == (554, (5, 4, 6))
+    assert await mail.messages(storage, "ann@example.org") == []
+    await mail.deliver(storage, "eve@example.org", header=seen)
+    assert len(await mail.messages(storage, "eve@example.org")) == 1
+
+
+async def test_mail_that_was_fetched_from_another_server_is_stored(mail: Any, storage: ImapSql) -> None:
+    """Which has the Delivered-To of that one: by default it is none of our business."""
+    await mail.deliver(storage, "ann@example.org", header=b"Delivered-To: ann@example.org\r\n" + HEADER)
+    assert len(await mail.messages(storage, "ann@example.org")) == 1

@@ -1,5 +1,8 @@
 """The delivery of one message to local accounts (spec/storage-and-imap §2)."""
 
+from typing import Final
+
+from posthouse.core.errors import MailError
 from posthouse.db.blobs import OwnFile
 from posthouse.db.errors import DatabaseError
 from posthouse.db.mail.database import MailDatabase
@@ -8,11 +11,14 @@ from posthouse.db.units import UnitError
 from posthouse.framework.buffer import Body
 from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.module import Context
-from posthouse.message.header import Header
+from posthouse.message.header import Header, unfold
 from posthouse.modules.storage.imapsql import incoming
 from posthouse.modules.storage.imapsql.errors import mail_error
 from posthouse.modules.storage.imapsql.incoming import Incoming
 from posthouse.modules.storage.imapsql.recipients import Recipients
+from posthouse.wire.smtp.reply import Reply
+
+CAME_AROUND: Final = Reply(554, (5, 4, 6), "Mail forwarding loop: the message has been delivered here before")
 
 
 class LocalDelivery:
@@ -26,6 +32,7 @@ class LocalDelivery:
         "_junk",
         "_message",
         "_recipients",
+        "_refuse_delivered",
         "_reverse_path",
     )
 
@@ -38,6 +45,7 @@ class LocalDelivery:
         reverse_path: str,
         *,
         junk: str,
+        refuse_delivered: bool,
     ) -> None:
         self._db = db
         self._recipients = recipients
@@ -45,6 +53,7 @@ class LocalDelivery:
         self._envelope = envelope
         self._reverse_path = reverse_path.replace("\r", "").replace("\n", "")
         self._junk = junk
+        self._refuse_delivered = refuse_delivered
         self._accounts: dict[int, str] = {}
         self._message: Incoming | None = None
 
@@ -55,6 +64,8 @@ class LocalDelivery:
     async def body(self, header: Header, body: Body) -> None:
         if not self._accounts:
             return
+        if self._refuse_delivered:
+            self._refuse_what_came_around(header)
         try:
             self._message = await incoming.of_delivery(self._db, header.to_bytes() + b"\r\n", body)
         except DatabaseError as err:
@@ -90,6 +101,14 @@ class LocalDelivery:
         message, self._message = self._message, None
         if message is not None and isinstance(message.octets, OwnFile):
             self._db.forget_large(message.octets)
+
+    def _refuse_what_came_around(self, header: Header) -> None:
+        """Raises MailError if the message was delivered to one of the accounts before (R-062)."""
+        delivered = {
+            unfold(value).decode("utf-8", "replace").lower() for value in header.get_all(b"Delivered-To")
+        }
+        if delivered.intersection(name.lower() for name in self._accounts.values()):
+            raise MailError(CAME_AROUND)
 
     def _prefix(self, account: str) -> bytes:
         return f"Delivered-To: {account}\r\nReturn-Path: <{self._reverse_path}>\r\n".encode(

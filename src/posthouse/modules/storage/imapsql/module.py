@@ -16,6 +16,7 @@ from posthouse.db.mail.units import DELIMITER
 from posthouse.db.sqlite import WRITER_CACHE
 from posthouse.db.writer import WriterOptions
 from posthouse.framework import normalize
+from posthouse.framework.circles import forbid_circle
 from posthouse.framework.config.kinds import table
 from posthouse.framework.config.settings import arguments, directive, settings
 from posthouse.framework.config.values import (
@@ -106,6 +107,12 @@ class ImapSql(Module):
         junk_mailbox: str = directive(
             string, default="Junk", help="name of the mailbox for quarantined messages, if one must be made"
         )
+        refuse_delivered: bool = directive(
+            boolean,
+            default=False,
+            help="refuse what has a Delivered-To of an account that it is for: it came around in a circle. Not for those who"
+            " fetch mail of another server into their accounts",
+        )
         delivery_map: Table | None = directive(table, default=None, help="normalized recipient to account")
         delivery_normalize: Normalization = directive(
             normalization,
@@ -153,6 +160,8 @@ class ImapSql(Module):
         self._recipients = Recipients(
             self._db, settings.delivery_normalize, settings.delivery_map, context.module
         )
+        self.asks = () if settings.auth_map is None else (settings.auth_map,)  # as a table of accounts
+        forbid_circle(self, self.asks)
         if settings.auth_map is not None or settings.auth_normalize is not normalize.auto:
             context.log.info(
                 "auth_map and auth_normalize are deprecated, use storage_map of the imap endpoint"
@@ -248,6 +257,7 @@ class ImapSql(Module):
             envelope,
             reverse_path,
             junk=self._junk,
+            refuse_delivered=self._settings.refuse_delivered,
         )
 
     async def probe(self, envelope: Envelope, recipient: str) -> None:
