@@ -1,7 +1,8 @@
 """`make bench`: how fast this server takes mail, as a table; with `--peer`, in turn with a Postfix of its own.
 
-    python -m bench [--rounds 3] [--messages 3000] [--peer] [--row NAME ...] [--routed]
+    python -m bench [--rounds 3] [--messages 3000] [--peer | --dovecot] [--row NAME ...] [--routed]
 
+`--dovecot`: with a Postfix that delivers to a Dovecot by LMTP; "stored" is then: until it is visible in IMAP.
 `--routed`: mail goes through nested pipelines, tables and modifiers on its way to the mailboxes.
 
 The machine's speed drifts: read the ratios, which compare runs that were made one after the other.
@@ -15,14 +16,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import load, postfix
+from bench import dovecot, load, postfix
 from bench.machine import free_port, memory
 from posthouse.testing.server import SMALL, Server
 
+PROJECT = Path(__file__).resolve().parent.parent
 DOMAIN = "example.org"
 USERS = 10
 CONFIGURATION = SMALL.replace("example.test", DOMAIN) + (
@@ -125,9 +127,18 @@ def ourselves(base: Path, configuration: str = CONFIGURATION) -> Iterator[Subjec
 
 
 @contextmanager
-def peer(base: Path) -> Iterator[Subject]:
-    with postfix.running(base, free_port(), free_port()) as server:
-        yield Subject("postfix", server.port, server.tls_port, server.pid, server.settle)
+def peer(base: Path, *, dovecot_stores: bool) -> Iterator[Subject]:
+    """Postfix, which stores mail in Maildirs itself, or has Dovecot do it, who can show it by IMAP at once."""
+    name, transport = "postfix", "virtual"
+    with ExitStack() as stack:
+        if dovecot_stores:
+            lmtp_port = free_port()
+            stack.enter_context(
+                dovecot.running(base / "dovecot", free_port(), free_port(), lmtp_port=lmtp_port)
+            )
+            name, transport = "postfix+dovecot", f"lmtp:inet:127.0.0.1:{lmtp_port}"
+        server = stack.enter_context(postfix.running(base / "postfix", free_port(), free_port(), transport))
+        yield Subject(name, server.port, server.tls_port, server.pid, server.settle)
 
 
 def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float, float]:
@@ -135,9 +146,9 @@ def measure(row: Row, subject: Subject, messages: int) -> tuple[float, float, fl
     port = subject.tls_port if row.load.tls else subject.port
     wanted = replace(row.load, port=port, messages=max(50, int(messages * row.share)))
     flags = [f"--{key.replace('_', '-')}" for key in ("tls", "one_per_connection") if getattr(wanted, key)]
-    command = [sys.executable, load.__file__, "--port", str(port), "--sessions", str(wanted.sessions)]
+    command = [sys.executable, "-m", load.__name__, "--port", str(port), "--sessions", str(wanted.sessions)]
     command += ["--messages", str(wanted.messages), "--to", f"user%d@{DOMAIN}", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
     ended = time.perf_counter()
     summary = load.parse_summary(done.stdout)
     if summary.errors:
@@ -152,6 +163,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=3000)
     parser.add_argument("--peer", action="store_true", help="compare with Postfix (needs root)")
+    parser.add_argument(
+        "--dovecot", action="store_true", help="compare with Postfix that delivers to Dovecot (needs root)"
+    )
     parser.add_argument("--row", action="append", default=[], help="only rows whose name begins so")
     parser.add_argument(
         "--routed", action="store_true", help="through nested pipelines, tables and modifiers"
@@ -163,7 +177,8 @@ def main() -> None:
         (Path(base) / "ours").mkdir()
         configuration = routed(CONFIGURATION) if args.routed else CONFIGURATION
         with ourselves(Path(base) / "ours", configuration) as ours:
-            other = peer(Path(base) / "postfix") if args.peer else nullcontext()
+            compared = args.peer or args.dovecot
+            other = peer(Path(base), dovecot_stores=args.dovecot) if compared else nullcontext()
             with other as theirs:
                 table(rows, [s for s in (ours, theirs) if s is not None], args.rounds, args.messages)
                 for subject in (ours, theirs):
@@ -185,7 +200,7 @@ def table(rows: list[Row], subjects: list[Subject], rounds: int, messages: int) 
             for name, values in runs.items()
         }
         line = "".join(
-            f"{name:>11} {rate:6.0f}/s stored {stored:6.0f}/s p99 {p99:6.1f} ms"
+            f"{name:>16} {rate:6.0f}/s stored {stored:6.0f}/s p99 {p99:6.1f} ms"
             for name, (rate, stored, p99) in medians.items()
         )
         if len(medians) == 2:

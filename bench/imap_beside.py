@@ -67,7 +67,8 @@ def _fetch_until(client: Client, ended: threading.Event) -> None:
 def _mail_comes_in(subject: Subject) -> "Iterator[subprocess.Popen[str]]":
     command = [
         sys.executable,
-        load.__file__,
+        "-m",
+        load.__name__,
         "--port",
         str(subject.smtp_port),
         "--to",

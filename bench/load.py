@@ -1,7 +1,7 @@
-"""SMTP load for any server: concurrent sessions that send the same kind of message, and how long each took.
+"""SMTP load for any server: concurrent sessions that send mail like that of people, and how long each message took.
 
-    python bench/load.py --port 2525 --sessions 10 --messages 5000 --to user%d@example.org
-    python bench/load.py --port 2465 --tls --one-per-connection
+    python -m bench.load --port 2525 --sessions 10 --messages 5000 --to user%d@example.org
+    python -m bench.load --port 2465 --tls --one-per-connection
 
 One line of JSON: messages a second, latency from MAIL FROM to the final reply, errors.
 """
@@ -14,7 +14,9 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 
-LINE = b"The quick brown fox jumps over the lazy dog, and the post arrives in time. 0123456789\r\n"
+from bench import mails
+
+KINDS = 24  # different messages, sent in turn
 PATIENCE = 30.0  # seconds for any one reply
 
 
@@ -120,12 +122,8 @@ class Run:
             self._context = ssl.create_default_context()
             self._context.check_hostname = False
             self._context.verify_mode = ssl.CERT_NONE
-        header = b"From: <bench@example.net>\r\nTo: <user@example.org>\r\nSubject: bench\r\n"
-        header += (
-            b"Date: Mon, 02 Jan 2006 15:04:05 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"
-        )
-        lines = max(0, load.size - len(header) - 40) // len(LINE)
-        self._body = header + LINE * lines + b".\r\n"
+        texts = (mails.message(number, load.size) for number in range(KINDS))
+        self._texts = [text.replace(b"\r\n.", b"\r\n..") + b".\r\n" for text in texts]
 
     async def run(self) -> Outcome:
         began = time.perf_counter()
@@ -150,7 +148,7 @@ class Run:
                 self._left -= 1
                 number = self._left
                 recipient = self._load.to.replace("%d", str(number % self._load.users)).encode()
-                message = b"Message-ID: <%d.%d@bench.example.net>\r\n%s" % (id(self), number, self._body)
+                message = b"X-Number: %d\r\n%s" % (number, self._texts[number % KINDS])
                 self.outcome.latencies.append(
                     await session.send(self._load.sender.encode(), recipient, message)
                 )

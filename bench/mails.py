@@ -27,9 +27,10 @@ def messages(count: int) -> Iterator[bytes]:
     return (message(number) for number in range(count))
 
 
-def message(number: int) -> bytes:
+def message(number: int, size: int = 0) -> bytes:
+    """size: octets, about; 0: of any size."""
     chance = random.Random(number)
-    size = SIZE_MIN + number * 7_919 % (SIZE_MAX - SIZE_MIN)
+    size = size or SIZE_MIN + number * 7_919 % (SIZE_MAX - SIZE_MIN)
     header = _header(chance, number)
     room = max(400, size - len(header) - 300)
     text = _text(chance, room // (1, 3, 4)[number % 3])

@@ -1,6 +1,6 @@
 """The SMTP endpoint alone, before a target that discards: what accepting a message costs without storing it.
 
-python -m bench.smtp                       serves on 127.0.0.1:2525 until Ctrl-C; load it with bench/load.py
+python -m bench.smtp                       serves on 127.0.0.1:2525 until Ctrl-C; load it with bench.load
 python -m bench.smtp --profile out.prof    and writes a profile at the end
 python -m bench.smtp --engine 20000        only the engine, without sockets: microseconds a message
 """

@@ -187,5 +187,5 @@ def test_refuse_delivered(server: Server) -> None:
     ):
         lmtp.sendmail("a@example.net", [ACCOUNT], f"Delivered-To: {ACCOUNT}\r\nSubject: again\r\n\r\n")
     assert refused.value.smtp_code == 554
-    assert refused.value.args[1].startswith(b"5.4.6 ")
-    assert b"Mail forwarding loop" in refused.value.args[1]
+    assert "5.4.6 " in str(refused.value.args[1])
+    assert "Mail forwarding loop" in str(refused.value.args[1])
