@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import ClassVar
 
+from posthouse.wire.imap.again import KNOWN_MAX, Again
 from posthouse.wire.imap.append import Append, parse_append
 from posthouse.wire.imap.commands import COMMANDS, Request, State, refusal
 from posthouse.wire.imap.cursor import Cursor
 from posthouse.wire.imap.errors import ParseError
+from posthouse.wire.imap.fetch import Fetch
 from posthouse.wire.imap.response import UNTAGGED, Condition, Status, bad, bye
 
 LINE_MAX = 65_536  # octets of a command without its literals
@@ -118,6 +120,7 @@ class Engine:
         self._message_is_sync = False
         self._command = _Partial()
         self._events: deque[Event] = deque()
+        self._again: Again | None = None
 
     def feed(self, octets: bytes) -> None:
         """Take what the client sent."""
@@ -355,6 +358,12 @@ class Engine:
 
     def _parse(self, data: bytes) -> Command | Answer:
         """data: a whole command without its last CRLF."""
+        if self._again is not None and self.state is State.SELECTED and (known := self._again.parse(data)):
+            tag, request = known
+            return Command(tag, self._again.name, request)
+        return self._parse_anew(data)
+
+    def _parse_anew(self, data: bytes) -> Command | Answer:
         if b"\0" in data:
             return Answer(bad(_tag_of(data), "NUL in a literal"))
         cursor = Cursor(data)
@@ -367,7 +376,11 @@ class Engine:
         except ParseError as err:
             return Answer(_failed(_tag_of(data), err))
         refused = refusal(syntax, self.state)
-        return Answer(Status(Condition.NO, refused, tag=tag)) if refused else Command(tag, name, request)
+        if refused:
+            return Answer(Status(Condition.NO, refused, tag=tag))
+        if isinstance(request, Fetch) and request.single and len(data) <= KNOWN_MAX:
+            self._again = Again(data, name, request)
+        return Command(tag, name, request)
 
     def _end_command(self) -> None:
         self._command = _Partial()
