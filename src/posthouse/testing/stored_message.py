@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from posthouse.framework.interfaces.storage import BrokenMessage, MessageRow, Octets
+from posthouse.framework.interfaces.storage import BrokenMessage, MessageRow, Octets, StorageError
 from posthouse.message.structure import Structure
 
 AT_HAND_MAX: Final = 65_536  # octets of a message that is given at once
@@ -12,7 +12,7 @@ AT_HAND_MAX: Final = 65_536  # octets of a message that is given at once
 
 @dataclass(slots=True)
 class FakeMessage:
-    """is_broken: its octets cannot be read. cut_at: nor can those from this offset on."""
+    """is_broken: its octets cannot be read. cut_at: nor can those from this offset on, for which cut_by is raised."""
 
     uid: int
     data: bytes
@@ -23,6 +23,7 @@ class FakeMessage:
     modseq: int
     is_broken: bool = False
     cut_at: int | None = None
+    cut_by: type[StorageError] = BrokenMessage
 
 
 class FakeContent:
@@ -43,7 +44,7 @@ class FakeContent:
         await asyncio.sleep(0)
         cut_at = self._message.cut_at
         if cut_at is not None and offset + length > cut_at:
-            raise BrokenMessage
+            raise self._message.cut_by
         return self._message.data[offset : offset + length]
 
 

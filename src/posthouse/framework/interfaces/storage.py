@@ -182,7 +182,7 @@ class Content(Protocol):
         ...
 
     async def read(self, offset: int, length: int) -> bytes:
-        """At most `length` octets from `offset`. Raises BrokenMessage."""
+        """At most `length` octets from `offset`. Raises StorageError: BrokenMessage, and what may pass."""
         ...
 
 

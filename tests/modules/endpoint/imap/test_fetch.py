@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from posthouse.framework.interfaces.storage import BrokenMessage, StorageBusy, StorageError
 from posthouse.testing.imap import ImapClient, ImapServer
 from posthouse.testing.storage import FakeStorage
 
@@ -366,11 +367,13 @@ async def test_R_025_a_message_whose_description_is_wrong(in_memory: ImapServer,
         assert reply.tagged == b"NO Message is damaged"
 
 
+@pytest.mark.parametrize("failure", [BrokenMessage, StorageBusy])
 async def test_R_025_a_message_that_breaks_off_ends_only_its_connection(
-    in_memory: ImapServer, memory: FakeStorage
+    in_memory: ImapServer, memory: FakeStorage, failure: type[StorageError]
 ) -> None:
     await in_memory.add("ann", MIXED)
-    memory.accounts["ann"].boxes["INBOX"].messages[1].cut_at = 100_000
+    message = memory.accounts["ann"].boxes["INBOX"].messages[1]
+    message.cut_at, message.cut_by = 100_000, failure
     client = await in_memory.login("ann", "INBOX")
     await client.start("FETCH 1 BODY[]")
     with pytest.raises((ConnectionError, EOFError)):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from posthouse.framework.interfaces.storage import BrokenMessage, Content
+from posthouse.framework.interfaces.storage import BrokenMessage, Content, StorageError
 from posthouse.message.structure import Parts, parts_of
 from posthouse.message.structure.parts import header_end
 from posthouse.modules.endpoint.imap.output import PIECE, CutOff, Output
@@ -99,7 +99,7 @@ class MessageWriter:
     async def write(self, number: int, values: Sequence[bytes | Section]) -> None:
         """Write what `response` gives.
 
-        Raises BrokenMessage, and then nothing was written; CutOff when part of it was.
+        Raises StorageError, and then nothing was written; CutOff when part of it was.
         """
         self._waiting.append(b"* %d FETCH (" % number)
         separator = b""
@@ -111,7 +111,7 @@ class MessageWriter:
                     await self._section(value)
                 else:
                     self._waiting.append(value)
-        except BrokenMessage as err:
+        except StorageError as err:
             if self._out.is_mid_response:
                 raise CutOff("a message broke off while it was sent") from err
             raise
@@ -130,7 +130,7 @@ class MessageWriter:
             await self._stream(section.label, stretch)
 
     async def _read(self, offset: int, length: int) -> bytes:
-        """Exactly these octets, printable. Raises BrokenMessage."""
+        """Exactly these octets, printable. Raises StorageError."""
         return _printable(await self._content.read(offset, length) if length else b"", length)
 
     async def _stream(self, label: bytes, stretch: _Stretch) -> None:
