@@ -1,11 +1,12 @@
 """FETCHes that come together are answered as if they had come one by one."""
 
+import asyncio
 import random
 
 import pytest
 
-from posthouse.framework.interfaces.storage import StorageError
-from posthouse.testing.imap import ImapClient, ImapServer
+from posthouse.framework.interfaces.storage import SEEN, StorageError
+from posthouse.testing.imap import PATIENCE, ImapClient, ImapServer
 from posthouse.testing.storage import FakeStorage
 
 MESSAGES = 40
@@ -101,6 +102,26 @@ async def test_each_command_hears_that_the_storage_failed(in_memory: ImapServer,
     assert said == [b"c%d NO Try again later" % number for number in range(3)]
     del memory.failing["whole_rows"]
     assert (await client.run("FETCH 1 BODY.PEEK[]")).is_ok
+
+
+async def test_a_message_that_was_sent_is_not_refused_when_the_storage_fails_behind_it(
+    in_memory: ImapServer, memory: FakeStorage
+) -> None:
+    await filled(in_memory, "ann")
+    memory.accounts["ann"].boxes["INBOX"].messages[1].flags |= SEEN
+    client = await in_memory.login("ann", "INBOX")
+    storing = memory.held["store"] = asyncio.Event()
+    client.send(b"a FETCH 1 BODY[TEXT]\r\nb FETCH 3 BODY[TEXT]\r\nc LOGOUT\r\n")
+    async with asyncio.timeout(PATIENCE):
+        while memory.calls[-1] != "store":
+            await asyncio.sleep(0)
+    memory.failing["whole_rows"] = StorageError("Try again later")
+    storing.set()
+    assert [line for line in await client.rest() if line[:1] in b"abc"] == [
+        b"a OK FETCH completed",
+        b"b NO Try again later",
+        b"c OK LOGOUT completed",
+    ]
 
 
 async def test_what_stands_behind_a_run_is_done_after_it(server: ImapServer) -> None:

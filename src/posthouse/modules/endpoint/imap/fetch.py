@@ -75,6 +75,7 @@ async def respond(out: Output, selected: Selected, request: Fetch, answers: Answ
     if len(attributes) < len(items):
         return await _Sections(out, selected, items, answers, by_uid=request.by_uid).fetch(found)
     if items in _IN_MEMORY:
+        await selected.catch_up()  # or it would not be noticed that the mailbox is gone
         await _from_memory(out, selected, found, items)
     elif _NARROW.issuperset(items):
         await _with_modseqs(out, selected, found, items)
@@ -241,3 +242,6 @@ class _Sections:
                 continue
             marked.discard(row.uid)
             await out.relieve()
+        if answers.is_run:
+            last = rows[-1].uid if self._by_uid else places[-1] + 1
+            answers.before(last + 1)  # whatever happens to those behind
