@@ -320,7 +320,7 @@ async def test_R_115_a_mailbox_that_another_deletes(server: ImapServer, again: b
         await server.add("ann", MESSAGE, "box")
     await run(other, "CREATE target")
     for command in (
-        "FETCH 1 ENVELOPE", "UID FETCH 1:* BODY[]", "STORE 1 FLAGS ()", "EXPUNGE", "UID EXPUNGE 1:*", "COPY 1 target", "MOVE 1 target"
+        "FETCH 1 ENVELOPE", "FETCH 1 FLAGS", "UID FETCH 1:* UID", "UID FETCH 1:* BODY[]", "STORE 1 FLAGS ()", "EXPUNGE", "UID EXPUNGE 1:*", "COPY 1 target", "MOVE 1 target"
     ):  # fmt: skip
         reply = await client.run(command)
         assert (reply.untagged, reply.tagged) == ([], b"NO No such mailbox")

@@ -16,6 +16,7 @@ from posthouse.framework.interfaces.storage import (
     FlagChange,
     Located,
     MessageRow,
+    StorageBusy,
     StorageError,
 )
 from posthouse.modules.endpoint.imap.completion import DONE, Completion, refused_by_storage
@@ -75,7 +76,8 @@ async def respond(out: Output, selected: Selected, request: Fetch, answers: Answ
     if len(attributes) < len(items):
         return await _Sections(out, selected, items, answers, by_uid=request.by_uid).fetch(found)
     if items in _IN_MEMORY:
-        await selected.catch_up()  # or it would not be noticed that the mailbox is gone
+        with contextlib.suppress(StorageBusy):
+            await selected.catch_up()  # or it would not be noticed that the mailbox is gone
         await _from_memory(out, selected, found, items)
     elif _NARROW.issuperset(items):
         await _with_modseqs(out, selected, found, items)
