@@ -227,6 +227,18 @@ async def test_an_account_has_so_many_mailboxes_and_subscriptions(
     assert await account.subscriptions() == ["INBOX", "c", "z", "z.b"]
 
 
+async def test_more_mailboxes_than_may_be_made_can_be_subscribed_to(
+    storage: ImapSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await storage.account("ann@example.org")
+    assert account is not None
+    await account.create_mailbox("a")
+    monkeypatch.setattr("posthouse.db.mail.mailboxes.MAILBOXES_MAX", 1)  # the second came with a delivery
+    await account.set_subscribed("a", False)
+    await account.set_subscribed("a", True)
+    assert await account.subscriptions() == ["INBOX", "a"]
+
+
 async def test_subscriptions_to_names_that_are_gone_are_bounded(
     storage: ImapSql, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ def create_mailbox(work: Work, unit: CreateMailbox, _blob: Any) -> int:
         raise MailboxExists
     _make_parents(work, unit.account, unit.name, names, unit.now)
     mailbox = insert_mailbox(work, unit.account, unit.name, unit.special_use, unit.now)
-    _check_count(work, unit.account)
+    _check_mailboxes(work, unit.account)
     return mailbox
 
 
@@ -48,7 +48,7 @@ def rename_mailbox(work: Work, unit: RenameMailbox, _blob: Any) -> None:
     if any(map(_is_too_long, renamed.values())):
         raise CannotChange("Mailbox name is too long")
     if _make_parents(work, unit.account, unit.new_name, names, unit.now):
-        _check_count(work, unit.account)
+        _check_mailboxes(work, unit.account)
     modseq = journal.next_modseq(work, unit.account)
     for old, new in renamed.items():
         work.execute("UPDATE mailbox SET name = ? WHERE id = ?", (new, names[old]))
@@ -64,7 +64,7 @@ def subscribe(work: Work, unit: Subscribe, _blob: Any) -> None:
     if unit.subscribed:
         mailbox_named(work, unit.account, unit.name)
         _subscribe(work, unit.account, unit.name)
-        _check_count(work, unit.account)
+        _check_subscriptions(work, unit.account)
     else:
         work.execute("DELETE FROM subscription WHERE account = ? AND name = ?", (unit.account, unit.name))
     mailbox = _names(work, unit.account).get(unit.name)
@@ -124,14 +124,16 @@ def _is_too_long(name: str) -> bool:
     return name.count(DELIMITER) >= LEVELS_MAX or len(name.encode()) > NAME_MAX
 
 
-def _check_count(work: Work, account: int) -> None:
-    """After something was added: raises TooMany, which undoes it, if the account has more than it may have."""
-    ((mailboxes, subscriptions),) = work.execute(
-        "SELECT (SELECT count(*) FROM mailbox WHERE account = ?1 AND NOT removed),"
-        " (SELECT count(*) FROM subscription WHERE account = ?1)",
-        (account,),
-    ).fetchall()
-    if mailboxes > MAILBOXES_MAX:
+def _check_mailboxes(work: Work, account: int) -> None:
+    """After some were added, which are subscribed to: raises TooMany, which undoes it, if that is more than there may be."""
+    ((count,),) = work.execute("SELECT count(*) FROM mailbox WHERE account = ? AND NOT removed", (account,))
+    if count > MAILBOXES_MAX:
         raise TooMany("Too many mailboxes")
-    if subscriptions > SUBSCRIPTIONS_MAX:
+    _check_subscriptions(work, account)
+
+
+def _check_subscriptions(work: Work, account: int) -> None:
+    """The same after one was added."""
+    ((count,),) = work.execute("SELECT count(*) FROM subscription WHERE account = ?", (account,))
+    if count > SUBSCRIPTIONS_MAX:
         raise TooMany("Too many subscriptions")
