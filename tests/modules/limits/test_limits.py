@@ -377,6 +377,19 @@ def test_R_071_the_networks_of_one_site_do_not_fill_the_table(fake: FakeWorld) -
     simulated(fake, main())
 
 
+def test_R_071_the_networks_of_one_site_leave_room_for_the_senders_of_others(fake: FakeWorld) -> None:
+    """Each of its networks brings one sender domain only: together they are one client all the same."""
+
+    async def main() -> None:
+        limits = make(fake, "source rate 1 1h")
+        for number, name in enumerate(domains(KEYS_MAX)):
+            with suppress(MailError):  # beyond the site's share
+                await send_from(limits, ip_address(f"2001:db8:0:{number:x}::1"), name)
+        await send_from(limits, EVE, *domains(100, "honest"))
+
+    simulated(fake, main())
+
+
 def test_R_071_room_is_taken_of_keys_idle_for_a_minute_where_nobody_has_more(
     fake: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ class LimiterSet:
 
 
 class Holder:
-    """Somebody who has brought keys: the network of a client. Where nobody is told apart, `name` is None."""
+    """Somebody who has brought keys: the site of a client. Where nobody is told apart, `name` is None."""
 
     __slots__ = ("count", "idle", "name")
 

@@ -68,8 +68,9 @@ class Limits(Module):
 
     async def take_message(self, ip: IpAddress, source: str) -> "Taken":
         client = network(ip)
+        holder = site(client)
         return await self._take(
-            (self._all, EVERYTHING, None), (self._ip, client, site(client)), (self._source, source, client)
+            (self._all, EVERYTHING, None), (self._ip, client, holder), (self._source, source, holder)
         )
 
     async def take_destination(self, domain: str) -> "Taken":
