@@ -370,6 +370,25 @@ async def test_R_025_a_broken_body_harms_its_message_only(
     assert any("damaged" in line for line in mail.fake.log.lines)
 
 
+@pytest.mark.parametrize("step", [1, -1], ids=["from the first", "from the last"])
+async def test_R_025_a_broken_body_harms_none_of_those_beside_it(
+    mail: Any, storage: ImapSql, account: Account, inbox: Mailbox, step: int
+) -> None:
+    messages = [b"Subject: %d\r\n\r\n%b\r\n" % (number, b"%d" % number * 40) for number in range(5)]
+    for message in messages:
+        await account.append("INBOX", MemoryBody(message), 0, (), None)
+    (segment,) = (mail.fake.paths.state / "imapsql.db.blobs").glob("*.seg")
+    segment.write_bytes(segment.read_bytes().replace(b"2" * 40, b"2" * 39 + b"3"))
+    found, _ = await inbox.whole_rows(range(1, 6))
+    for row, located in found[::step]:
+        if row.uid == 3:
+            assert located.now() is None
+            with pytest.raises(BrokenMessage):
+                await read(inbox, 3)
+        else:
+            assert (located.now() or await read(inbox, row.uid)) == messages[row.uid - 1]
+
+
 async def test_octets_of_another_account_are_not_given(
     storage: ImapSql, account: Account, inbox: Mailbox
 ) -> None:
