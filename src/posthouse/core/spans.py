@@ -37,9 +37,10 @@ def start(sink: Sink) -> None:
 
 
 def stop() -> None:
-    """Record no more; spans that are open come to nothing."""
+    """Record no more; spans that are open come to nothing, and nothing works for a session any more."""
     global is_on, _sink
     is_on, _sink = False, lambda event: None
+    _current.set(None)
 
 
 class _Event(msgspec.Struct, omit_defaults=True):

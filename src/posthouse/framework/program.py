@@ -70,6 +70,7 @@ class _Running(asyncio.SubprocessProtocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, output_max: int) -> None:
         self.finished: asyncio.Future[Finished] = loop.create_future()
         self._exited: asyncio.Future[None] = loop.create_future()
+        self._input_lost: asyncio.Future[None] = loop.create_future()
         self._output_max = output_max
         self._output = bytearray()
         self._errors = bytearray()
@@ -125,8 +126,14 @@ class _Running(asyncio.SubprocessProtocol):
             self._kill()
         if not self.finished.cancel() and not self.finished.cancelled():
             self.finished.exception()  # another error may have come first
+        gone = {self._exited}
+        pipe = cast("asyncio.WriteTransport | None", self._transport.get_pipe_transport(_STDIN))
+        if pipe is not None:
+            gone.add(self._input_lost)
+            if not pipe.is_closing():
+                pipe.abort()  # what it has not read
         self._transport.close()
-        await asyncio.wait((self._exited,), timeout=REAP_TIMEOUT)
+        await asyncio.wait(gone, timeout=REAP_TIMEOUT)
 
     def _kill(self) -> None:
         assert self._transport is not None
@@ -152,6 +159,8 @@ class _Running(asyncio.SubprocessProtocol):
         if fd == _STDIN:
             self._is_reading = False
             self._writable.set()
+            if not self._input_lost.done():
+                self._input_lost.set_result(None)
         self._open.discard(fd)
         self._finish()
 
