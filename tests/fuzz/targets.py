@@ -17,6 +17,7 @@ from posthouse.message.search import Needle, SearchedMessage
 from posthouse.message.sort import subject_key
 from posthouse.message.structure import parts_of, scan, without_extensions
 from posthouse.message.text.words import decode_words, header_text
+from posthouse.testing.imap_events import one_by_one
 from posthouse.wire.imap.append import Append
 from posthouse.wire.imap.bare import Idle
 from posthouse.wire.imap.commands import State
@@ -105,7 +106,7 @@ def _imap_events(data: bytes, state: State, size: int) -> Iterator[Event]:
             if isinstance(event, Command) and isinstance(event.request, Idle):
                 engine.expect_response()
             if not isinstance(event, MessageData):
-                yield event
+                yield from one_by_one(event)
 
 
 def fuzz_header_fields(data: bytes) -> None:

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posthouse.testing.imap_events import one_by_one
+from posthouse.wire.imap.again import RUN_MAX, FetchRun
 from posthouse.wire.imap.commands import State
 from posthouse.wire.imap.engine import Command, Engine, Event
+from posthouse.wire.imap.sequence import SequenceSet
 
 TAGS = [b"a1", b"A.2", b"t+", b"", b"*", b"a b", b"x" * 65, b"\xe4"]
 NAMES = [b"FETCH", b"fetch", b"UID FETCH", b"uid Fetch", b"UID  FETCH", b"FETCHES", b"UID", b"NOOP"]
@@ -25,6 +28,11 @@ COMMANDS = st.tuples(*map(st.sampled_from, (TAGS, NAMES, NUMBERS, TAILS))).map(b
 def understood(engine: Engine, command: bytes) -> list[Event]:
     engine.feed(command + b"\r\n")
     return list(iter(engine.next_event, None))
+
+
+def runs(commands: list[bytes]) -> list[FetchRun]:
+    events = understood(selected(), b"\r\n".join(commands))
+    return [event for event in events if isinstance(event, FetchRun)]
 
 
 def selected() -> Engine:
@@ -54,3 +62,34 @@ def test_it_is_refused_where_no_mailbox_is_selected() -> None:
     engine.state = State.AUTHENTICATED
     (event,) = understood(engine, b"b FETCH 2 BODY[]")
     assert not isinstance(event, Command)
+
+
+@given(st.lists(COMMANDS, max_size=12), st.integers(1, 60))
+def test_what_comes_together_does_not_matter(commands: list[bytes], cut: int) -> None:
+    octets = b"".join(command + b"\r\n" for command in commands)
+    engine = selected()
+    events: list[Event] = []
+    for start in range(0, len(octets), cut):
+        engine.feed(octets[start : start + cut])
+        events += iter(engine.next_event, None)
+    assert [single for event in events for single in one_by_one(event)] == [
+        event for command in commands for event in understood(selected(), command)
+    ]
+
+
+def test_a_run_ascends_and_asks_for_each_message_once() -> None:
+    numbers = [1, 2, 3, 5, 9, 10, 4, 4, 6]
+    commands = [b"t%d FETCH %d BODY[]" % (at, number) for at, number in enumerate(numbers)]
+    found = runs([b"x FETCH 1 BODY[]", *commands])
+    assert [run.numbers for run in found] == [[1, 2, 3, 5, 9, 10], [4, 6]]
+    assert found[0].request.messages == SequenceSet(((1, 3), (5, 5), (9, 10)))
+    assert (found[0].tags[0], found[0].tag) == (b"t0", b"t5")
+
+
+def test_a_run_is_bounded() -> None:
+    found = runs([b"a UID FETCH %d (BODY.PEEK[TEXT])" % number for number in range(1, 4 * RUN_MAX)])
+    assert [len(run.tags) for run in found] == [RUN_MAX, RUN_MAX, RUN_MAX, 4 * RUN_MAX - 2 - 3 * RUN_MAX]
+
+
+def test_only_sections_are_gathered() -> None:
+    assert not runs([b"a FETCH %d (FLAGS UID)" % number for number in range(1, 9)])

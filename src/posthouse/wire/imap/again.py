@@ -1,45 +1,74 @@
-"""A FETCH that is sent again and again, each time for another message: the next is known by its look.
+"""A FETCH of sections that is sent again and again, each time for another message: the next are known by their look.
 
-Clients that read one message after the other send the same octets but for tag and number, so only these are parsed.
+Clients that read one message after the other send the same octets but for tag and number, so only these are parsed, and
+those that have come together are one event.
 """
 
 import re
+from typing import Final, NamedTuple, TypeGuard
 
-from posthouse.wire.imap.fetch import Fetch
-from posthouse.wire.imap.sequence import SequenceSet
+from posthouse.wire.imap.fetch import Fetch, Section
+from posthouse.wire.imap.sequence import Range, SequenceSet
 
-_TAG = re.compile(rb"[0-9A-Za-z.]{1,64}")  # the most common: others take the long way
-KNOWN_MAX = 256  # octets of a command that is remembered
-_DIGITS_MAX = 9  # any such number is one (RFC 3501 §9)
+RUN_MAX: Final = 32  # commands
+
+# Tags and numbers of the most common kind, and nothing that only a longer look understands: literals, NUL, bare CR.
+_LOOK = re.compile(rb"([0-9A-Za-z.]{1,64}) ([A-Za-z ]{5,10}) ([1-9][0-9]{0,8}) ([^\r\n\0{}]{1,200})\r\n")
+
+
+class FetchRun(NamedTuple):
+    """FETCH commands for the same sections, each of one message, in ascending order."""
+
+    name: str  # FETCH or UID FETCH
+    request: Fetch  # what they ask for together
+    tags: list[bytes]
+    numbers: list[int]  # of the messages, or their UIDs
+
+    @property
+    def tag(self) -> bytes:
+        """Of the last one."""
+        return self.tags[-1]
 
 
 class Again:
     """How a FETCH of one message was written: its name, and what stands behind the number."""
 
-    __slots__ = ("_request", "_tail", "_written", "name")
+    __slots__ = ("_name", "_request", "_tail", "_written")
 
     def __init__(self, data: bytes, name: str, request: Fetch) -> None:
         """data: the whole command without its last CRLF. request: what it is, for a single message."""
         words = data.split(b" ", 4 if request.by_uid else 3)
         self._written = b" ".join(words[1:-2])
-        self._tail = b" " + words[-1]
+        self._tail = words[-1]
+        self._name = name
         self._request = request
-        self.name = name
 
-    def parse(self, data: bytes) -> tuple[bytes, Fetch] | None:
-        """Tag and request, if this is such a command again; None if it must be parsed."""
-        if not data.endswith(self._tail):
+    def take(self, buffer: bytearray) -> FetchRun | None:
+        """Cut such commands off the beginning of the buffer. None if there is none."""
+        tags: list[bytes] = []
+        numbers: list[int] = []
+        ranges: list[Range] = []
+        end = last = first = 0
+        while len(tags) < RUN_MAX and (found := _LOOK.match(buffer, end)) is not None:
+            tag, written, digits, tail = found.groups()
+            number = int(digits)
+            if written != self._written or tail != self._tail or number <= last:
+                break
+            if number != last + 1 and first:
+                ranges.append((first, last))
+                first = 0
+            first, last, end = first or number, number, found.end()
+            tags.append(tag)
+            numbers.append(number)
+        if not tags:
             return None
-        head, _, digits = data[: -len(self._tail)].rpartition(b" ")
-        tag, _, name = head.partition(b" ")
-        if (
-            name != self._written
-            or not digits.isdigit()
-            or len(digits) > _DIGITS_MAX
-            or not _TAG.fullmatch(tag)
-        ):
-            return None
-        number = int(digits)
-        if not number:
-            return None
-        return tag, Fetch(SequenceSet(((number, number),)), self._request.items, self._request.by_uid)
+        del buffer[:end]
+        messages = SequenceSet((*ranges, (first, last)))
+        return FetchRun(self._name, Fetch(messages, self._request.items, self._request.by_uid), tags, numbers)
+
+
+def can_come_again(request: object) -> TypeGuard[Fetch]:
+    """Whether a command is one for sections of one message."""
+    if not isinstance(request, Fetch) or not request.single:
+        return False
+    return any(isinstance(item, Section) for item in request.items)

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import ClassVar
 
-from posthouse.wire.imap.again import KNOWN_MAX, Again
+from posthouse.wire.imap.again import Again, FetchRun, can_come_again
 from posthouse.wire.imap.append import Append, parse_append
 from posthouse.wire.imap.commands import COMMANDS, Request, State, refusal
 from posthouse.wire.imap.cursor import Cursor
 from posthouse.wire.imap.errors import ParseError
-from posthouse.wire.imap.fetch import Fetch
 from posthouse.wire.imap.response import UNTAGGED, Condition, Status, bad, bye
 
 LINE_MAX = 65_536  # octets of a command without its literals
@@ -79,7 +78,7 @@ class MessageEnd:
     """The message is complete, and so is its command. An Answer in its place says that it is none."""
 
 
-Event = Command | Answer | Continue | Response | MessageData | MessageEnd
+Event = Command | FetchRun | Answer | Continue | Response | MessageData | MessageEnd
 
 
 class _Mode(Enum):
@@ -164,11 +163,14 @@ class Engine:
     # --- steps: each takes something from the buffer, or gives False when it needs more
 
     def _take_line(self) -> bool:
+        command = self._command
+        is_new = not command.line_octets and not self._overlong
+        if is_new and self._again is not None and self._take_again(self._again):
+            return True
         line = self._next_line()
         if line is None:
             return False
-        command = self._command
-        if not command.line_octets and not self._overlong:
+        if is_new and not self._overlong:
             if _is_whole(line):
                 self._events.append(self._parse(line[:-2]))
                 return True
@@ -184,6 +186,15 @@ class Engine:
         else:
             self._keep(line)
             self._finish()
+        return True
+
+    def _take_again(self, again: Again) -> bool:
+        """Commands that look like the one before."""
+        run = again.take(self._buffer) if self.state is State.SELECTED else None
+        if run is None:
+            return False
+        self._searched = 0
+        self._events.append(run if len(run.tags) > 1 else Command(run.tag, run.name, run.request))
         return True
 
     def _take_literal(self) -> bool:
@@ -358,12 +369,6 @@ class Engine:
 
     def _parse(self, data: bytes) -> Command | Answer:
         """data: a whole command without its last CRLF."""
-        if self._again is not None and self.state is State.SELECTED and (known := self._again.parse(data)):
-            tag, request = known
-            return Command(tag, self._again.name, request)
-        return self._parse_anew(data)
-
-    def _parse_anew(self, data: bytes) -> Command | Answer:
         if b"\0" in data:
             return Answer(bad(_tag_of(data), "NUL in a literal"))
         cursor = Cursor(data)
@@ -378,7 +383,7 @@ class Engine:
         refused = refusal(syntax, self.state)
         if refused:
             return Answer(Status(Condition.NO, refused, tag=tag))
-        if isinstance(request, Fetch) and request.single and len(data) <= KNOWN_MAX:
+        if can_come_again(request):
             self._again = Again(data, name, request)
         return Command(tag, name, request)
 

@@ -20,14 +20,14 @@ from posthouse.framework.interfaces.storage import (
     StorageError,
 )
 from posthouse.modules.endpoint.imap.completion import DONE, Completion, refused_by_storage
-from posthouse.modules.endpoint.imap.fetch_run import Answers, together
+from posthouse.modules.endpoint.imap.fetch_run import Answers
 from posthouse.modules.endpoint.imap.flag_text import FlagText
 from posthouse.modules.endpoint.imap.output import Output
 from posthouse.modules.endpoint.imap.row_text import RowText
 from posthouse.modules.endpoint.imap.sections import MessageWriter, response
 from posthouse.modules.endpoint.imap.select import opened
 from posthouse.modules.endpoint.imap.selected import LINES, FlagsChange, Places, Selected
-from posthouse.wire.imap.engine import Command
+from posthouse.wire.imap.again import FetchRun
 from posthouse.wire.imap.fetch import Attribute, Fetch, Item, Section
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ async def fetch(session: "Session", request: Fetch) -> Completion:
     return await _answered(session, request, Answers(session.out))
 
 
-async def fetch_run(session: "Session", commands: Sequence[Command]) -> Completion:
-    """A run of commands, see fetch_run.py. Gives how the last one ends."""
-    answers = Answers(session.out, commands)
+async def fetch_run(session: "Session", run: FetchRun) -> Completion:
+    """Several commands, see fetch_run.py. Gives how the last one ends."""
+    answers = Answers(session.out, run)
     try:
-        return await _answered(session, together(commands), answers)
+        return await _answered(session, run.request, answers)
     except StorageError as err:
         return answers.end(refused_by_storage(err))
 
@@ -230,8 +230,7 @@ class _Sections:
             if tells and row.uid in told:
                 parts.append(flags[number])
             asked = row.uid if self._by_uid else at + 1
-            if answers.is_run:
-                answers.before(asked)
+            answers.before(asked)
             octets = located.now()
             try:
                 if octets is not None:
@@ -243,7 +242,7 @@ class _Sections:
                 answers.fail(asked, refused_by_storage(err))
                 continue
             marked.discard(row.uid)
-            await out.relieve()
-        if answers.is_run:
-            last = rows[-1].uid if self._by_uid else places[-1] + 1
-            answers.before(last + 1)  # whatever happens to those behind
+            if out.is_piece:
+                await out.relieve()
+        last = rows[-1].uid if self._by_uid else places[-1] + 1
+        answers.before(last + 1)  # whatever happens to those behind

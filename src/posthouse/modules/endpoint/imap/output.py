@@ -39,6 +39,11 @@ class Output:
         self._parts += parts
         self._size += sum(map(len, parts))
 
+    @property
+    def is_piece(self) -> bool:
+        """So much is gathered that `relieve` would send it."""
+        return self._size >= PIECE
+
     async def write_all(self, pieces: Iterable[bytes]) -> None:
         """Write one after the other, as fast as they are taken. Raises ConnectionLost."""
         for octets in pieces:
@@ -69,6 +74,6 @@ class Output:
 
     async def relieve(self) -> None:
         """Send when a piece is gathered, and let other sessions have their turn."""
-        if self._size >= PIECE:
+        if self.is_piece:
             await self.send()
             await asyncio.sleep(0)

@@ -75,6 +75,8 @@ def response(number: int, values: Sequence[bytes | Section], octets: bytes, tabl
 
 
 def _literal(section: Section, sections: _Sections, octets: bytes) -> tuple[bytes, ...]:
+    if section.text is Text.ALL and section.partial is None and not section.parts:  # most often
+        return b"%b {%d}\r\n" % (section.label, len(octets)), _printable(octets, len(octets))
     stretch = sections.find(section)
     if stretch is None:
         return (section.label + b" NIL",)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 
 from posthouse.framework.interfaces.storage import Account, StorageError
@@ -10,13 +10,13 @@ from posthouse.modules.endpoint.imap.capability import capabilities
 from posthouse.modules.endpoint.imap.commands import CHANGES_NOTHING, HANDLERS, KEEPS_NUMBERS
 from posthouse.modules.endpoint.imap.completion import Completion, Refused, refused_by_storage
 from posthouse.modules.endpoint.imap.fetch import fetch_run
-from posthouse.modules.endpoint.imap.fetch_run import RUN_MAX, begins_run, follows
 from posthouse.modules.endpoint.imap.output import CutOff, Output
 from posthouse.modules.endpoint.imap.select import highest_modseq
 from posthouse.modules.endpoint.imap.selected import Selected
 from posthouse.modules.endpoint.imap.service import Service
 from posthouse.net.connection import ConnectionLost, Interrupted, Stream
 from posthouse.net.proxied import BadProxyHeader
+from posthouse.wire.imap.again import FetchRun
 from posthouse.wire.imap.commands import State
 from posthouse.wire.imap.deflate import CompressionError, Deflater, Inflater
 from posthouse.wire.imap.engine import Answer, Command, Continue, Engine, Event, MessageData, Response
@@ -61,7 +61,6 @@ class Session:
         self._is_over = False
         self._told, self._told_at = _Told.NOTHING, 0.0
         self._commands = 0
-        self._next: Event | None = None  # was looked at already
         self._errors = 0  # before the login
 
     @property
@@ -105,7 +104,7 @@ class Session:
         Raises ConnectionLost when the client has left; while `watching`, Interrupted.
         """
         while True:
-            event, self._next = self._next or self.engine.next_event(), None
+            event = self.engine.next_event()
             if isinstance(event, Continue):
                 self.out.write(event.to_bytes())
             elif isinstance(event, Answer) and event.status.condition is Condition.BYE:
@@ -191,31 +190,16 @@ class Session:
     # --- the loop
 
     async def _serve(self, event: Event) -> None:
-        if isinstance(event, Command):
-            run = self._run_from(event)
-            await self._run_commands(run)
-            self._commands += len(run)
+        if isinstance(event, Command | FetchRun):
+            await self._run_command(event)
         else:
             assert isinstance(event, Answer)  # the others come only where a command has asked for them
             self._answer(event)
-            self._commands += 1
+        self._commands += len(event.tags) if isinstance(event, FetchRun) else 1
         self._extend_deadline()
         if self._commands >= COMMANDS_IN_A_ROW:
             self._commands = 0
             await asyncio.sleep(0)
-
-    def _run_from(self, command: Command) -> list[Command]:
-        """The command, and those behind it that can be answered together with it."""
-        run = [command]
-        if begins_run(command):
-            event = self.engine.next_event()
-            while follows(event, run[-1]):
-                run.append(event)
-                if len(run) == RUN_MAX:
-                    return run
-                event = self.engine.next_event()
-            self._next = event
-        return run
 
     def _answer(self, answer: Answer) -> None:
         """Say what the engine has to say. A stranger that talks nonsense is sent away: it may speak another protocol."""
@@ -224,12 +208,12 @@ class Session:
         if self._errors >= ERRORS_MAX and self.account is None:
             raise _Farewell("Too many errors")
 
-    async def _run_commands(self, commands: Sequence[Command]) -> None:
-        """One command, or a run of them."""
-        command = commands[-1]
+    async def _run_command(self, command: Command | FetchRun) -> None:
         if command.name not in CHANGES_NOTHING or self._loop.time() > self._told_at + LOOK_AGAIN:
             self._told = _Told.NOTHING
-        completion = await (self._completion(command) if len(commands) == 1 else fetch_run(self, commands))
+        completion = await (
+            self._completion(command) if isinstance(command, Command) else fetch_run(self, command)
+        )
         expunge = command.name not in KEEPS_NUMBERS
         if self._told < (_Told.ALL if expunge else _Told.ALL_BUT_REMOVALS):
             await self.report_updates(expunge=expunge)

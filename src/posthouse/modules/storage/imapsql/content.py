@@ -20,32 +20,37 @@ async def load(db: MailDatabase, log: Logger, account: int, email: int) -> Conte
 class Stretch:
     """Records of the log that stand side by side. Their bodies are read together, when one of them is asked for."""
 
-    __slots__ = ("_bodies", "_db", "_places", "_room")
+    __slots__ = ("_bodies", "_db", "_end", "_places", "_room", "_segment")
 
     def __init__(self, db: MailDatabase) -> None:
         self._db = db
         self._places: list[Place] = []
+        self._segment = 0
+        self._end = 0
         self._room = INLINE_OCTETS
-        self._bodies: dict[int, bytes] | None = None
+        self._bodies: list[bytes] | None = None
 
-    def add(self, place: Place) -> int | None:
-        """The number of the record here, or None if it stands elsewhere, or the others are enough to read at a time."""
-        places = self._places
-        if places:
-            last = places[-1]
-            if place.offset != last.end or place.segment != last.segment or place.length > self._room:
-                return None
+    def takes(self, place: Place) -> bool:
+        """Whether the record stands behind the others here, which are not yet enough to read at a time."""
+        if not self._places:
+            return True
+        return place.offset == self._end and place.segment == self._segment and place.length <= self._room
+
+    def add(self, place: Place) -> int:
+        """Gives the number of the record here."""
+        self._segment, self._end = place.segment, place.end
         self._room -= place.length
-        places.append(place)
-        return len(places) - 1
+        self._places.append(place)
+        return len(self._places) - 1
 
     def body(self, number: int) -> bytes | None:
         """See `Located.now`."""
         if self._bodies is None:
-            self._bodies = dict(enumerate(self._db.bodies_at_hand(self._places) or ()))
-        body = self._bodies.pop(number, None)
-        if body is None:  # then this one may be there all the same
-            (body,) = self._db.bodies_at_hand(self._places[number : number + 1]) or (None,)
+            self._bodies = self._db.bodies_at_hand(self._places) or []
+        if number < len(self._bodies):
+            return self._bodies[number]
+        # One of them is in the way; this may be there all the same.
+        (body,) = self._db.bodies_at_hand(self._places[number : number + 1]) or (None,)
         return body
 
 

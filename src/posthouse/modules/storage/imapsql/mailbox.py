@@ -187,16 +187,13 @@ class OpenMailbox:
         stretch = Stretch(self._db)
         for columns in found:
             head, parts, segment, offset, length, crc, file, _ = columns[_ROW_COLUMNS:]
-            if file is not None:
-                located = Located(head, parts, None, 0)
-            else:
+            if file is None:
                 place = Place(segment, offset, length, crc)
-                number = stretch.add(place)
-                if number is None:
+                if not stretch.takes(place):
                     stretch = Stretch(self._db)
-                    number = stretch.add(place)
-                    assert number is not None
-                located = Located(head, parts, stretch, number)
+                located = Located(head, parts, stretch, stretch.add(place))
+            else:
+                located = Located(head, parts, None, 0)
             whole.append((MessageRow._make(columns[:_ROW_COLUMNS]), located))
         return whole
 
