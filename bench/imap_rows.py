@@ -101,6 +101,7 @@ def move(subject: Subject) -> Outcome:
         began = time.perf_counter()
         octets = client.command(f"MOVE 1:* {MOVED}")
         took = time.perf_counter() - began
+        client.command("UNSELECT")  # a Dovecot may end a connection whose mailbox is deleted
         client.pipelined([f"DELETE {MOVED}", f"DELETE {COPIED}"])
     return took, octets
 

@@ -295,7 +295,13 @@ class FakeMailbox:
         box = await self._called("snapshot")
         flags = array("Q", [message.flags for message in box.messages.values()])
         return Snapshot(
-            box.uidvalidity, box.uidnext, box.modseq, array("L", box.messages), flags, tuple(box.keywords)
+            box.uidvalidity,
+            box.uidnext,
+            box.modseq,
+            array("I", box.messages),
+            flags,
+            tuple(box.keywords),
+            [uid for uid, message in box.messages.items() if message.flags & RECENT],
         )
 
     async def changes(self, since: int) -> Changes:

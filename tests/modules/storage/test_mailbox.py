@@ -160,7 +160,7 @@ async def test_a_snapshot_of_many_messages(account: Account, inbox: Mailbox) -> 
     snapshot = await inbox.snapshot()
     assert list(snapshot.uids) == list(range(1, 301))
     assert set(snapshot.flags) == {RECENT}
-    assert (snapshot.uids.typecode, snapshot.flags.typecode, snapshot.uidnext) == ("L", "Q", 301)
+    assert (snapshot.uids.typecode, snapshot.flags.typecode, snapshot.uidnext) == ("I", "B", 301)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,8 @@ async def test_recent_is_shown_to_each_who_opens_and_taken_by_one_who_watches(ac
     await fill(account, 1)
     claims = await asyncio.gather(first.claim_recent([3]), second.claim_recent([3]))
     assert sorted(map(list, claims)) == [[], [3]]
-    assert await (await account.open("INBOX")).claim_recent([1, 2, 3]) == [1, 2]
+    late = await account.open("INBOX")
+    assert await late.claim_recent((await late.snapshot()).recent) == [1, 2]
     assert (await account.status("INBOX")).recent == 2
 
 

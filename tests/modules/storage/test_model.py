@@ -347,7 +347,8 @@ class StorageMachine(RuleBasedStateMachine):
         )
         mailbox = await self.account.open(name)
         snapshot = await mailbox.snapshot()
-        assert status.recent == sum(bool(bits & RECENT) for bits in snapshot.flags)
+        recent = [uid for uid, bits in zip(snapshot.uids, snapshot.flags, strict=True) if bits & RECENT]
+        assert (status.recent, recent) == (len(recent), list(snapshot.recent))
         flags = {
             uid: words(bits, snapshot.keywords)
             for uid, bits in zip(snapshot.uids, snapshot.flags, strict=True)

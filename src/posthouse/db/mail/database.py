@@ -210,10 +210,6 @@ class MailDatabase:
 
         return await self._scan(read)
 
-    async def recent(self, mailbox: int, uids: Sequence[int]) -> list[int]:
-        """Those of these messages that are \\Recent. Raises NoSuchMailbox."""
-        return await self._read(lambda db, limit: reads.recent(db, mailbox, uids, limit))
-
     async def modseqs(self, mailbox: int, uids: Sequence[int], above: int) -> list[tuple[int, int]]:
         """(uid, modseq) of those of these messages whose modseq is higher. Raises NoSuchMailbox."""
         return await self._read(lambda db, limit: reads.modseqs(db, mailbox, uids, above, limit))

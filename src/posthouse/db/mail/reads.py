@@ -56,6 +56,7 @@ class Contents(NamedTuple):
     uids: "array[int]"
     flags: "array[int]"
     keywords: tuple[str, ...]
+    recent: list[int]  # UIDs
 
 
 class Difference(NamedTuple):
@@ -70,6 +71,7 @@ class Difference(NamedTuple):
     changed: list[tuple[int, int]]
     vanished: list[int]
     keywords: tuple[str, ...]
+    recent: int  # messages that are \\Recent
 
 
 class Location(NamedTuple):
@@ -151,7 +153,8 @@ def mailbox(connection: apsw.Connection, number: int) -> MailboxRow:
 
 def contents(connection: apsw.Connection, number: int, limit: int | None) -> Contents:
     """A mailbox at one moment. Raises NoSuchMailbox, TooLong."""
-    uids, flags = array("L"), array("Q")
+    uids, flags = array("I"), array("Q")
+    recent: list[int] = []
     with snapshot(connection):
         row = mailbox(connection, number)
         _check(row.total, limit)
@@ -164,8 +167,9 @@ def contents(connection: apsw.Connection, number: int, limit: int | None) -> Con
             )
             uids.extend([uid for uid, _ in chunk])
             flags.extend([bits for _, bits in chunk])
+            recent += [uid for uid, bits in chunk if bits & RECENT]
             if len(chunk) < _CHUNK:
-                return Contents(row.uidvalidity, row.uidnext, row.modseq, uids, flags, keywords)
+                return Contents(row.uidvalidity, row.uidnext, row.modseq, uids, flags, keywords, recent)
 
 
 def difference(connection: apsw.Connection, number: int, since: int, limit: int | None) -> Difference:
@@ -174,7 +178,7 @@ def difference(connection: apsw.Connection, number: int, since: int, limit: int 
         row = mailbox(connection, number)
         keywords = keyword_names(connection, number)
         if row.modseq <= since:
-            return Difference(row.modseq, row.uidnext, [], [], [], keywords)
+            return Difference(row.modseq, row.uidnext, [], [], [], keywords, row.recent)
         if since < _journal_floor(connection, row.account):
             _check(row.total + row.uidnext, limit)
             return _difference_without_journal(connection, row, since, keywords)
@@ -191,7 +195,7 @@ def difference(connection: apsw.Connection, number: int, since: int, limit: int 
     added = [pair for pair in flags if pair[0] in touched[journal.ADDED]]
     changed = [pair for pair in flags if pair[0] not in touched[journal.ADDED]]
     vanished = sorted(expunged - touched[journal.ADDED])
-    return Difference(row.modseq, row.uidnext, added, changed, vanished, keywords)
+    return Difference(row.modseq, row.uidnext, added, changed, vanished, keywords, row.recent)
 
 
 def _journal_floor(connection: apsw.Connection, account: int) -> int:
@@ -207,7 +211,7 @@ def _difference_without_journal(
     messages = _rows(connection, "SELECT uid, flags, modseq FROM message WHERE mailbox = ?", (row.id,))
     changed = [(uid, flags) for uid, flags, modseq in messages if modseq > since]
     vanished = set(range(1, row.uidnext)).difference(uid for uid, _, _ in messages)
-    return Difference(row.modseq, row.uidnext, changed, changed, sorted(vanished), keywords)
+    return Difference(row.modseq, row.uidnext, changed, changed, sorted(vanished), keywords, row.recent)
 
 
 class Found(NamedTuple):
@@ -277,14 +281,6 @@ def modseqs(
         )
     wanted = set(uids) if len(uids) < uids[-1] - uids[0] + 1 else ()
     return [row for row in found if row[0] in wanted] if wanted else found
-
-
-def recent(connection: apsw.Connection, number: int, uids: Sequence[int], limit: int | None) -> list[int]:
-    """Those of these messages that are \\Recent. Raises NoSuchMailbox, TooLong."""
-    _check(len(uids), limit)
-    with snapshot(connection):
-        mailbox(connection, number)
-        return [uid for uid, flags, _ in select(connection, number, uids).rows if flags & RECENT]
 
 
 def location(connection: apsw.Connection, account: int, email: int) -> Location | None:

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from posthouse.core.world import Subscription
 from posthouse.framework.buffer import Body
@@ -17,6 +17,7 @@ from posthouse.framework.buffer import Body
 SEEN, ANSWERED, FLAGGED, DELETED, DRAFT, RECENT = 1, 2, 4, 8, 16, 32
 SYSTEM_FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")  # bit 0 first
 KEYWORD_SHIFT = 8
+_WIDTHS: Final = tuple((8 * array(code).itemsize - KEYWORD_SHIFT, code) for code in "BHIQ")
 KEYWORDS_MAX = 55  # per mailbox: bits 8..62
 
 SPECIAL_USES = frozenset(
@@ -25,6 +26,12 @@ SPECIAL_USES = frozenset(
 
 
 T = TypeVar("T")
+
+
+def compact_flags(flags: "array[int]", keywords: Sequence[str]) -> "array[int]":
+    """The same with a bit for each of the keywords, and few more: an octet for each message while there are none."""
+    code = next(code for bits, code in _WIDTHS if bits >= len(keywords))
+    return flags if flags.typecode == code else array(code, flags)
 
 
 class StorageError(Exception):
@@ -98,16 +105,17 @@ class MailboxStatus:
     modseq: int  # highest
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A mailbox at one moment. `uids` ascends; `flags[i]` belongs to `uids[i]`."""
+    """A mailbox at one moment. `uids` ascends; `flags[i]` belongs to `uids[i]`. Others have the arrays too: do not change them."""
 
     uidvalidity: int
     uidnext: int
     modseq: int  # all changes up to here are in it
-    uids: "array[int]"  # type code "L"
-    flags: "array[int]"  # type code "Q"
+    uids: "array[int]"  # type code "I": 32 bits, RFC 3501 §2.3.1.1
+    flags: "array[int]"  # see `compact_flags`
     keywords: tuple[str, ...]
+    recent: Sequence[int]  # UIDs of messages with \\Recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +275,7 @@ class Mailbox(Protocol):
     async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
         """Take \\Recent of these messages for this session: those that no other session has, atomically.
 
+        uids: of messages that had it in the snapshot, or came later.
         With `disable_recent yes`, what lay in the mailbox when it was opened is only shown: it is given, and stays stored.
         """
         ...

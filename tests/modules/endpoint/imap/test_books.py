@@ -8,8 +8,15 @@ from collections.abc import Sequence
 import pytest
 
 from posthouse.framework.buffer import MemoryBody
-from posthouse.framework.interfaces.storage import DELETED, FLAGGED, RECENT, FlagChange, Storage
-from posthouse.modules.endpoint.imap.books import Shelf, compact_flags
+from posthouse.framework.interfaces.storage import (
+    DELETED,
+    FLAGGED,
+    RECENT,
+    FlagChange,
+    Storage,
+    compact_flags,
+)
+from posthouse.modules.endpoint.imap.books import Shelf
 from posthouse.modules.endpoint.imap.selected import FlagsChange, Selected, select
 
 MESSAGE = MemoryBody(b"Subject: a\r\n\r\nb\r\n")
@@ -93,6 +100,8 @@ async def test_who_has_a_recent_message_for_itself_holds_it_alone(sessions: Sess
 
 async def test_what_nobody_holds_any_more_is_forgotten(sessions: Sessions) -> None:
     one = await sessions.select()
+    await sessions.append()
+    await one.updates(expunge=True)
     forgotten = weakref.ref(one.uids)
     del one
     gc.collect()

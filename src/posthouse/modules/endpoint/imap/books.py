@@ -5,15 +5,8 @@ something makes a copy, and gives it up again for an equal one that another has 
 """
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 from weakref import WeakValueDictionary
-
-from posthouse.framework.interfaces.storage import KEYWORD_SHIFT
-
-_UID: Final = "I"  # 32 bits, RFC 3501 §2.3.1.1
-_WIDTHS: Final = tuple((8 * array(code).itemsize - KEYWORD_SHIFT, code) for code in "BHIQ")
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -37,17 +30,6 @@ class Shelf:
         """
         other = self._books.setdefault((mailbox, modseq, recent), mine)
         return other if _equal(other.uids, mine.uids) and _equal(other.flags, mine.flags) else mine
-
-
-def compact_uids(uids: "array[int]") -> "array[int]":
-    """The same in no more memory than UIDs need."""
-    return uids if uids.typecode == _UID else array(_UID, uids)
-
-
-def compact_flags(flags: "array[int]", keywords: Sequence[str]) -> "array[int]":
-    """The same with a bit for each of the keywords, and few more: an octet for each message while there are none."""
-    code = next(code for bits, code in _WIDTHS if bits >= len(keywords))
-    return flags if flags.typecode == code else array(code, flags)
 
 
 def _equal(one: "array[int]", other: "array[int]") -> bool:

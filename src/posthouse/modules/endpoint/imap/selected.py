@@ -7,9 +7,10 @@ happened meanwhile waits: new messages, removed ones, flags (spec/storage-and-im
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from posthouse.core.arrays import without
 from posthouse.framework.interfaces.storage import (
     DELETED,
     KEYWORD_SHIFT,
@@ -20,8 +21,9 @@ from posthouse.framework.interfaces.storage import (
     Snapshot,
     StorageError,
     Stored,
+    compact_flags,
 )
-from posthouse.modules.endpoint.imap.books import Books, Shelf, compact_flags, compact_uids
+from posthouse.modules.endpoint.imap.books import Books, Shelf
 from posthouse.modules.endpoint.imap.flag_text import flag_text
 from posthouse.wire.imap.sequence import SequenceSet
 
@@ -80,7 +82,7 @@ class Selected:
         self.flags = snapshot.flags  # see _own_flags
         self.keywords = snapshot.keywords
         self.text = flag_text(snapshot.keywords)
-        self.recent = _count_recent(snapshot.flags)
+        self.recent = len(snapshot.recent)
         self.modseq = snapshot.modseq
         self.condstore = False
         self._added: dict[int, int] = {}  # UID: flags; ascending
@@ -319,8 +321,8 @@ class Selected:
         self._vanished.clear()
         self.recent -= sum(self.flags[at] & RECENT != 0 for at in places)
         self._books = None
-        self.uids = _without(self.uids, places)
-        self.flags = _without(self.flags, places)
+        self.uids = without(self.uids, places)
+        self.flags = without(self.flags, places)
         lines = [b"* %d EXPUNGE\r\n" % (at + 1) for at in reversed(places)]
         return (b"".join(lines[start : start + LINES]) for start in range(0, len(lines), LINES))
 
@@ -359,7 +361,7 @@ class Selected:
     def _share(self) -> None:
         """Hold what is known together with other sessions that know the same. There are none while something waits to be told."""
         if self._books is None and not self._added and not self._vanished:
-            mine = Books(compact_uids(self.uids), compact_flags(self.flags, self.keywords))
+            mine = Books(self.uids, compact_flags(self.flags, self.keywords))
             self._books = self._shelf.shared(self.mailbox.id, self.modseq, self.recent, mine)
             self.uids, self.flags = self._books.uids, self._books.flags
 
@@ -367,23 +369,20 @@ class Selected:
 async def select(mailbox: Mailbox, shelf: Shelf, *, read_only: bool) -> Selected:
     """Open the books on a mailbox. Raises StorageError."""
     snapshot = await mailbox.snapshot()
-    if not read_only:
-        await _claim_all(mailbox, snapshot)
+    if snapshot.recent and not read_only:
+        snapshot = await _claimed(mailbox, snapshot)
     return Selected(mailbox, snapshot, shelf, read_only=read_only)
 
 
-async def _claim_all(mailbox: Mailbox, snapshot: Snapshot) -> None:
+async def _claimed(mailbox: Mailbox, snapshot: Snapshot) -> Snapshot:
     """Take what is \\Recent; what another session took first is not."""
-    if not any(flags & RECENT for flags in set(snapshot.flags)):
-        return
-    recent = [uid for uid, flags in zip(snapshot.uids, snapshot.flags, strict=True) if flags & RECENT]
-    lost = set(recent).difference(await mailbox.claim_recent(recent))
-    for uid in lost:
-        snapshot.flags[bisect_left(snapshot.uids, uid)] &= ~RECENT
-
-
-def _count_recent(flags: "array[int]") -> int:
-    return sum(flags.count(value) for value in set(flags) if value & RECENT)
+    claimed = await mailbox.claim_recent(snapshot.recent)
+    if len(claimed) == len(snapshot.recent):
+        return snapshot
+    flags = snapshot.flags[:]
+    for uid in set(snapshot.recent).difference(claimed):
+        flags[bisect_left(snapshot.uids, uid)] &= ~RECENT
+    return replace(snapshot, flags=flags, recent=claimed)
 
 
 def runs(places: Sequence[int]) -> list[Places]:
@@ -402,13 +401,3 @@ def _masks(change: FlagChange, bits: int) -> tuple[int, int]:
     if change is FlagChange.REPLACE:
         return RECENT, bits
     return (-1, bits) if change is FlagChange.ADD else (~bits, 0)
-
-
-def _without(numbers: "array[int]", places: Sequence[int]) -> "array[int]":
-    """The array without what stands at these places, which ascend."""
-    kept = array(numbers.typecode)
-    start = 0
-    for at in places:
-        kept += numbers[start:at]
-        start = at + 1
-    return kept + numbers[start:]

@@ -17,6 +17,7 @@ from posthouse.framework.interfaces.storage import (
 )
 from posthouse.modules.storage.imapsql import incoming
 from posthouse.modules.storage.imapsql.errors import told_to_clients
+from posthouse.modules.storage.imapsql.known import KnownMailboxes
 from posthouse.modules.storage.imapsql.mailbox import OpenMailbox
 from posthouse.modules.storage.imapsql.names import new_name, stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
@@ -28,6 +29,7 @@ class MailAccount:
     def __init__(
         self,
         db: MailDatabase,
+        known: KnownMailboxes,
         watchers: Watchers,
         log: Logger,
         clock: Clock,
@@ -40,6 +42,7 @@ class MailAccount:
         self.name = name
         self._id = number
         self._db = db
+        self._known = known
         self._watchers = watchers
         self._log = log
         self._clock = clock
@@ -69,7 +72,14 @@ class MailAccount:
         with told_to_clients(self._log):
             row = self._db.mailbox_named(self._id, name)
         return OpenMailbox(
-            self._db, self._watchers, self._log, self._clock, row, name, recent_stays=self._recent_stays
+            self._db,
+            self._known,
+            self._watchers,
+            self._log,
+            self._clock,
+            row,
+            name,
+            recent_stays=self._recent_stays,
         )
 
     async def append(

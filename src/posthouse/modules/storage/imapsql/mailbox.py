@@ -31,6 +31,7 @@ from posthouse.framework.interfaces.storage import (
 from posthouse.modules.storage.imapsql import content, search
 from posthouse.modules.storage.imapsql.content import Located, Stretch
 from posthouse.modules.storage.imapsql.errors import told_to_clients
+from posthouse.modules.storage.imapsql.known import KnownMailboxes
 from posthouse.modules.storage.imapsql.names import stored_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
 
@@ -48,6 +49,7 @@ class OpenMailbox:
     def __init__(
         self,
         db: MailDatabase,
+        known: KnownMailboxes,
         watchers: Watchers,
         log: Logger,
         clock: Clock,
@@ -60,6 +62,7 @@ class OpenMailbox:
         self.name = name
         self._account = row.account
         self._db = db
+        self._known = known
         self._watchers = watchers
         self._log = log
         self._clock = clock
@@ -71,9 +74,9 @@ class OpenMailbox:
 
     async def snapshot(self) -> Snapshot:
         with told_to_clients(self._log):
-            found = await self._db.contents(self.id)
+            found = await self._known.snapshot(self.id)
         self._keywords, self._modseq = found.keywords, found.modseq
-        return Snapshot(*found)
+        return found
 
     async def changes(self, since: int) -> Changes:
         with told_to_clients(self._log):
@@ -84,13 +87,12 @@ class OpenMailbox:
                 return Changes(row.modseq, row.uidnext, [], [], [], self._keywords)
             found = await self._db.difference(self.id, since)
         self._keywords, self._modseq = found.keywords, found.modseq
-        return Changes(*found)
+        return Changes(*found[:-1])
 
     async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
         with told_to_clients(self._log):
             new = bisect_left(uids, self._sticky_below)
-            shown = await self._db.recent(self.id, uids[:new])
-            return shown + await self._in_steps(partial(units.ClaimRecent, self.id), uids[new:])
+            return [*uids[:new], *await self._in_steps(partial(units.ClaimRecent, self.id), uids[new:])]
 
     async def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
         for at in range(0, len(uids), INLINE_ROWS):

@@ -39,6 +39,7 @@ from posthouse.framework.normalize import Normalization
 from posthouse.modules.storage.imapsql.account import MailAccount
 from posthouse.modules.storage.imapsql.delivery import LocalDelivery
 from posthouse.modules.storage.imapsql.errors import mail_error, told_to_clients
+from posthouse.modules.storage.imapsql.known import KnownMailboxes
 from posthouse.modules.storage.imapsql.names import new_name
 from posthouse.modules.storage.imapsql.recipients import NoAccount, Recipients, account_name
 from posthouse.modules.storage.imapsql.watchers import Watchers
@@ -156,6 +157,7 @@ class ImapSql(Module):
             ),
             files=files,
         )
+        self._known = KnownMailboxes(self._db)
         self._upkeep = self._db.upkeep(context.world.clock)
         self._recipients = Recipients(
             self._db, settings.delivery_normalize, settings.delivery_map, context.module
@@ -278,6 +280,7 @@ class ImapSql(Module):
     def _account(self, number: int, name: str, append_limit: int | None) -> MailAccount:
         return MailAccount(
             self._db,
+            self._known,
             self._watchers,
             self._log,
             self._context.world.clock,
