@@ -301,7 +301,7 @@ class FakeMailbox:
             array("I", box.messages),
             flags,
             tuple(box.keywords),
-            [uid for uid, message in box.messages.items() if message.flags & RECENT],
+            array("I", [uid for uid, message in box.messages.items() if message.flags & RECENT]),
         )
 
     async def changes(self, since: int) -> Changes:

@@ -77,7 +77,7 @@ async def held(storage: ImapSql, mailbox: Mailbox) -> dict[int, int]:
     found = await storage._db.contents(mailbox.id)
     assert list(snapshot.uids) == list(found.uids)
     assert list(snapshot.flags) == list(found.flags)
-    assert list(snapshot.recent) == found.recent
+    assert list(snapshot.recent) == list(found.recent)
     assert (snapshot.uidvalidity, snapshot.uidnext, snapshot.modseq, snapshot.keywords) == (
         found.uidvalidity,
         found.uidnext,

@@ -56,7 +56,7 @@ class Contents(NamedTuple):
     uids: "array[int]"
     flags: "array[int]"
     keywords: tuple[str, ...]
-    recent: list[int]  # UIDs
+    recent: "array[int]"  # UIDs
 
 
 class Difference(NamedTuple):
@@ -153,8 +153,7 @@ def mailbox(connection: apsw.Connection, number: int) -> MailboxRow:
 
 def contents(connection: apsw.Connection, number: int, limit: int | None) -> Contents:
     """A mailbox at one moment. Raises NoSuchMailbox, TooLong."""
-    uids, flags = array("I"), array("Q")
-    recent: list[int] = []
+    uids, flags, recent = array("I"), array("Q"), array("I")
     with snapshot(connection):
         row = mailbox(connection, number)
         _check(row.total, limit)
@@ -167,7 +166,7 @@ def contents(connection: apsw.Connection, number: int, limit: int | None) -> Con
             )
             uids.extend([uid for uid, _ in chunk])
             flags.extend([bits for _, bits in chunk])
-            recent += [uid for uid, bits in chunk if bits & RECENT]
+            recent.extend([uid for uid, bits in chunk if bits & RECENT])
             if len(chunk) < _CHUNK:
                 return Contents(row.uidvalidity, row.uidnext, row.modseq, uids, flags, keywords, recent)
 

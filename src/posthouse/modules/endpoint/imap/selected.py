@@ -382,7 +382,7 @@ async def _claimed(mailbox: Mailbox, snapshot: Snapshot) -> Snapshot:
     flags = snapshot.flags[:]
     for uid in set(snapshot.recent).difference(claimed):
         flags[bisect_left(snapshot.uids, uid)] &= ~RECENT
-    return replace(snapshot, flags=flags, recent=claimed)
+    return replace(snapshot, flags=flags, recent=array("I", claimed))
 
 
 def runs(places: Sequence[int]) -> list[Places]:

@@ -1,8 +1,9 @@
 """What was in mailboxes when they were last opened: a client that comes back is told after a look at what is new."""
 
+from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Final
 
 from posthouse.core.arrays import without
@@ -10,9 +11,9 @@ from posthouse.db.mail.database import MailDatabase
 from posthouse.db.mail.reads import Difference
 from posthouse.framework.interfaces.storage import RECENT, Snapshot, compact_flags
 
-MESSAGES_MAX: Final = 1_000_000  # of all mailboxes together; about five octets each
+MESSAGES_MAX: Final = 1_000_000  # of all mailboxes together; about ten octets each
 MAILBOX: Final = 100  # messages: what a mailbox counts beside those in it
-NEWS_MAX: Final = 1000  # messages that changed; after more of them all is read again
+NEWS_MAX: Final = 256  # messages that changed; after more of them all is read again
 
 
 class KnownMailboxes:
@@ -55,13 +56,9 @@ def _renewed(known: Snapshot, news: Difference) -> Snapshot | None:
     changes = dict((*news.changed, *news.added))
     if len(changes) + len(news.vanished) > NEWS_MAX:
         return None
-    if not changes and not news.vanished and len(known.recent) == news.recent:
-        flags = compact_flags(known.flags, news.keywords)
-        return replace(known, uidnext=news.uidnext, modseq=news.modseq, flags=flags, keywords=news.keywords)
-    uids, flags = known.uids, compact_flags(known.flags, news.keywords)
-    recent = set(known.recent).difference(news.vanished)
+    uids, flags, recent = known.uids, compact_flags(known.flags, news.keywords), known.recent
     if changes:
-        uids, flags = uids[:], flags[:]
+        uids, flags, recent = uids[:], flags[:], recent[:]
     for uid, bits in sorted(changes.items()):
         at = bisect_left(uids, uid)
         if at == len(uids):
@@ -71,16 +68,33 @@ def _renewed(known: Snapshot, news: Difference) -> Snapshot | None:
             flags[at] = bits
         else:
             return None
-        (recent.add if bits & RECENT else recent.discard)(uid)
-    if gone := [
-        at for uid in news.vanished if (at := bisect_left(uids, uid)) < len(uids) and uids[at] == uid
-    ]:
-        uids, flags = without(uids, gone), without(flags, gone)
+        _mark(recent, uid, is_in=bool(bits & RECENT))
+    if news.vanished:
+        places = _places(uids, news.vanished)
+        uids, flags = without(uids, places), without(flags, places)
+        recent = without(recent, _places(recent, news.vanished))
     if len(recent) != news.recent:  # some were claimed, of which nobody is told
-        if news.recent:
+        if news.recent or len(recent) > NEWS_MAX:
             return None
         flags = flags[:]
-        for uid in recent:
-            flags[bisect_left(uids, uid)] &= ~RECENT
-        recent.clear()
-    return Snapshot(known.uidvalidity, news.uidnext, news.modseq, uids, flags, news.keywords, sorted(recent))
+        for at in _places(uids, recent):
+            flags[at] &= ~RECENT
+        recent = recent[:0]
+    return Snapshot(known.uidvalidity, news.uidnext, news.modseq, uids, flags, news.keywords, recent)
+
+
+def _places(among: "array[int]", uids: Sequence[int]) -> list[int]:
+    """Where these UIDs stand; all ascend."""
+    places = ((bisect_left(among, uid), uid) for uid in uids)
+    return [at for at, uid in places if at < len(among) and among[at] == uid]
+
+
+def _mark(among: "array[int]", uid: int, *, is_in: bool) -> None:
+    """See that a UID is among others, which ascend, or is not."""
+    at = bisect_left(among, uid)
+    if (at < len(among) and among[at] == uid) is is_in:
+        return
+    if is_in:
+        among.insert(at, uid)
+    else:
+        del among[at]
