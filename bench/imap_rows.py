@@ -101,7 +101,7 @@ def move(subject: Subject) -> Outcome:
         began = time.perf_counter()
         octets = client.command(f"MOVE 1:* {MOVED}")
         took = time.perf_counter() - began
-        client.command("UNSELECT")  # a Dovecot may end a connection whose mailbox is deleted
+        _close(client)
         client.pipelined([f"DELETE {MOVED}", f"DELETE {COPIED}"])
     return took, octets
 
@@ -115,8 +115,14 @@ def expunge(subject: Subject) -> Outcome:
         began = time.perf_counter()
         octets = client.command("EXPUNGE")
         took = time.perf_counter() - began
+        _close(client)
         client.command(f"DELETE {COPIED}")
     return took, octets
+
+
+def _close(client: Client) -> None:
+    """Dovecot may end a connection whose mailbox is deleted."""
+    client.command("UNSELECT")
 
 
 def _copied(client: Client, *, keep: bool = False) -> float:
