@@ -2,35 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from posthouse.framework.config.node import ConfigError, Node
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.config.settings import directive, parse_settings, repeated, settings
 from posthouse.framework.config.tls import server_tls
-from posthouse.framework.config.values import Several, enum
+from posthouse.framework.config.values import Network, enum, ip_networks, networks
 from posthouse.framework.interfaces.endpoint import Address
 from posthouse.framework.interfaces.tls import ServerTls
 from posthouse.net.proxied import Proxies
-
-Network = IPv4Network | IPv6Network
 
 
 def check_proxies(proxies: Proxies | None, addresses: Iterable[Address]) -> None:
     """Raises ConfigError where TLS would be both below and behind the header."""
     if proxies is not None and proxies.tls is not None and any(address.is_tls for address in addresses):
         raise ConfigError("proxy_protocol: there is no tls inside of that of a tls:// address")
-
-
-def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """An entry without `/` is a single host."""
-    try:
-        return tuple(ip_network(text, strict=False) for text in texts)
-    except ValueError as err:
-        raise ValueError(f"expected IP addresses or networks: {err}") from err
-
-
-networks = Several("IP or CIDR...", _networks, lambda found: " ".join(map(str, found)))
 
 
 @settings
@@ -59,7 +45,7 @@ class ProxyProtocolKind:
     def parse(self, node: Node, scope: Scope) -> Proxies:
         block = parse_settings(ProxyBlock, node, scope, args=())
         try:
-            listed = _networks(node.args)
+            listed = ip_networks(node.args)
         except ValueError as err:
             raise ConfigError(str(err), at=node) from err
         tls = block.tls.context if block.tls else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -14,6 +15,7 @@ from posthouse.framework.config.settings import parse_settings
 from posthouse.framework.registry import Role
 
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 
 INT64_MAX: Final = 2**63 - 1
 TRUE: Final = frozenset({"1", "true", "on", "yes"})
@@ -240,6 +242,14 @@ def enums(*choices: str) -> Several[tuple[str, ...]]:
     return Several(f"one or more of {', '.join(choices)}", lambda args: tuple(map(check, args)), " ".join)
 
 
+def ip_networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """IP addresses and networks; an entry without `/` is a single host. Raises ValueError."""
+    try:
+        return tuple(ip_network(text, strict=False) for text in texts)
+    except ValueError as err:
+        raise ValueError(f"expected IP addresses or networks: {err}") from err
+
+
 string = Single("string", str)
 strings: Several[tuple[str, ...]] = Several("strings", tuple, " ".join)
 boolean = Boolean()
@@ -254,3 +264,4 @@ duration = Several("duration", lambda args: duration_seconds("".join(args)), dur
 size = Several("size", lambda args: size_octets(" ".join(args)), size_text)
 path = StatePath()
 normalization = Single("norm", normalize.by_name, normalize.name_of)
+networks = Several("IP or CIDR...", ip_networks, lambda found: " ".join(map(str, found)))
