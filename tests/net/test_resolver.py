@@ -104,6 +104,14 @@ async def test_one_family_of_addresses_is_enough(resolver: Resolver, dns: Loopba
     assert [str(ip) for ip in await resolver.addresses("four.test")] == ["192.0.2.1"]
 
 
+async def test_only_records_of_the_wanted_version_are_asked_for(resolver: Resolver, dns: LoopbackDns) -> None:
+    assert [str(ip) for ip in await resolver.addresses("mx.example.org", 4)] == ["192.0.2.1", "192.0.2.2"]
+    assert [str(ip) for ip in await resolver.addresses("mx.example.org", 6)] == ["2001:db8::1"]
+    assert [asked.type for asked in dns.asked] == ["A", "AAAA"]
+    with pytest.raises(DnsError):
+        await resolver.addresses("nobody.example.org", 6)
+
+
 async def test_answers_are_remembered_for_their_time(
     resolver: Resolver, dns: LoopbackDns, clock: SimulatedClock
 ) -> None:
@@ -246,6 +254,7 @@ async def test_hosts_come_before_dns_and_are_read_again_when_they_change(
     files.hosts.write_text("192.0.2.9 mx.example.org\n2001:db8::9 mx.example.org\n")
     resolver = StubResolver(clock, os.urandom, files=files)
     assert await resolver.addresses("MX.example.org.") == [ip_address("192.0.2.9"), ip_address("2001:db8::9")]
+    assert await resolver.addresses("mx.example.org", 6) == [ip_address("2001:db8::9")]
     assert await resolver.names(ip_address("2001:db8::9")) == ["mx.example.org"]
     files.hosts.write_text("192.0.2.8 mx.example.org mx\n")
     clock.advance(5)

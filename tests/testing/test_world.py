@@ -32,6 +32,9 @@ def test_time_passes_only_by_advance() -> None:
 async def test_a_name_without_records_of_the_type_differs_from_one_that_does_not_exist() -> None:
     resolver = FakeResolver(a={"mx.example.org": ["192.0.2.1", "2001:db8::1"]})
     assert await resolver.addresses("mx.example.org") == [ip_address("192.0.2.1"), ip_address("2001:db8::1")]
+    assert await resolver.addresses("mx.example.org", 4) == [ip_address("192.0.2.1")]
+    assert await resolver.addresses("mx.example.org", 6) == [ip_address("2001:db8::1")]
+    assert resolver.asked == [(kind, "mx.example.org") for kind in ("addresses", "a", "aaaa")]
     assert list(await resolver.mx("mx.example.org")) == []
     with pytest.raises(DnsError) as caught:
         await resolver.mx("example.net")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from posthouse.core.world import DnsError, IpAddress, Resolver
+from posthouse.core.world import DnsError, IpAddress, IpVersion, Resolver
 from posthouse.pipeline.facts import DnsAsked
 
 T = TypeVar("T")
@@ -16,8 +16,9 @@ class ToldResolver:
         self._asked = asked
         self._hear = hear
 
-    async def addresses(self, name: str) -> Sequence[IpAddress]:
-        return await self._told("A/AAAA", name, self._asked.addresses(name), _texts)
+    async def addresses(self, name: str, version: IpVersion | None = None) -> Sequence[IpAddress]:
+        kind = {None: "A/AAAA", 4: "A", 6: "AAAA"}[version]
+        return await self._told(kind, name, self._asked.addresses(name, version), _texts)
 
     async def mx(self, name: str) -> Sequence[tuple[int, str]]:
         return await self._told("MX", name, self._asked.mx(name), _exchanges)

@@ -19,7 +19,7 @@ from posthouse.app.rehearse import (
     reading,
     rehearse,
 )
-from posthouse.core.world import DnsError, IpAddress
+from posthouse.core.world import DnsError, IpAddress, IpVersion
 from posthouse.framework.buffer import Body
 from posthouse.framework.config.expect import Expectation, ExpectBlock, Place, Refusal, asked_name
 from posthouse.framework.config.load import Source
@@ -41,8 +41,9 @@ class GivenResolver:
 
     records: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
-    async def addresses(self, name: str) -> Sequence[IpAddress]:
-        return [ip_address(value) for value in self._values("a", name)]
+    async def addresses(self, name: str, version: IpVersion | None = None) -> Sequence[IpAddress]:
+        found = map(ip_address, self._values("a", name))
+        return [address for address in found if version in (None, address.version)]
 
     async def mx(self, name: str) -> Sequence[tuple[int, str]]:
         found = (value.split(" ") for value in self._values("mx", name))

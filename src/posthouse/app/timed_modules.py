@@ -89,10 +89,10 @@ def time_resolver(resolver: StubResolver) -> None:
         vars(resolver)[call] = _timed_lookup(f"DNS/{kind}", getattr(resolver, call))
 
 
-def _timed_lookup(name: str, lookup: Callable[[object], Awaitable[T]]) -> Callable[[object], Awaitable[T]]:
-    async def timed(asked: object) -> T:
+def _timed_lookup(name: str, lookup: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    async def timed(asked: object, *how: object) -> T:
         with spans.span(name, asked=asked):
-            return await lookup(asked)
+            return await lookup(asked, *how)
 
     return timed
 

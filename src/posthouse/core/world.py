@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 IpAddress = IPv4Address | IPv6Address
+IpVersion = Literal[4, 6]
 
 
 class Clock(Protocol):
@@ -35,7 +36,10 @@ class Resolver(Protocol):
     time-outs, SERVFAIL and nonsense. A name without records of the type (NODATA) gives an empty list.
     """
 
-    async def addresses(self, name: str) -> Sequence[IpAddress]: ...
+    async def addresses(self, name: str, version: IpVersion | None = None) -> Sequence[IpAddress]:
+        """version: of IP, when only A or only AAAA records are wanted."""
+        ...
+
     async def mx(self, name: str) -> Sequence[tuple[int, str]]:
         """(preference, exchange), in order of preference; the null MX is `(0, "")`."""
         ...

@@ -1,13 +1,13 @@
 """The stub resolver: DNS lookups of the whole process, as `core.world.Resolver` describes them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
-from posthouse.core.world import Clock, DnsError, IpAddress
+from posthouse.core.world import Clock, DnsError, IpAddress, IpVersion
 from posthouse.net.dns_cache import DnsCache, Outcome, Question
 from posthouse.net.dns_client import DnsClient
 from posthouse.net.hosts import parse_hosts
@@ -20,6 +20,11 @@ from posthouse.wire.dns.name import DnsFormatError, canonical
 LOOKUP_TIMEOUT: Final = 20.0  # seconds for one lookup, all servers and aliases together
 LOOKUPS_MAX: Final = 5000  # different questions under way at once
 RESTARTS_MAX: Final = 4  # times that a server leaves a chain of aliases to us
+_ADDRESSES: Final[Mapping[IpVersion | None, Sequence[RecordType]]] = {
+    None: (RecordType.A, RecordType.AAAA),
+    4: (RecordType.A,),
+    6: (RecordType.AAAA,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,12 @@ class StubResolver:
         self._hosts = WatchedFile(files.hosts, parse_hosts, clock)
         self._conf = WatchedFile(files.resolv_conf, parse_resolv_conf, clock)
 
-    async def addresses(self, name: str) -> Sequence[IpAddress]:
+    async def addresses(self, name: str, version: IpVersion | None = None) -> Sequence[IpAddress]:
         """IPv4 first."""
         name = _canonical(name)
-        if self._override is None and (known := (await self._hosts.current()).addresses.get(name)):
+        if known := await self._in_hosts(name, version):
             return known
-        outcomes = await asyncio.gather(
-            self._outcome(name, RecordType.A), self._outcome(name, RecordType.AAAA)
-        )
+        outcomes = await asyncio.gather(*(self._outcome(name, kind) for kind in _ADDRESSES[version]))
         data = [one for outcome in outcomes for one in outcome.data]
         if not data:
             _raise_first(sorted(outcomes, key=lambda outcome: not outcome.transient))
@@ -98,6 +101,12 @@ class StubResolver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _in_hosts(self, name: str, version: IpVersion | None) -> Sequence[IpAddress]:
+        if self._override is not None:
+            return ()
+        known = (await self._hosts.current()).addresses.get(name, ())
+        return [address for address in known if version in (None, address.version)]
 
     async def _records(self, name: str, kind: RecordType) -> Sequence[Data]:
         outcome = await self._outcome(_canonical(name), kind)

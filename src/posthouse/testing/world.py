@@ -20,7 +20,7 @@ from typing import Final, Self, TypeVar
 
 from posthouse.core.events import Event
 from posthouse.core.log import Logger
-from posthouse.core.world import DnsError, IpAddress, Paths, World
+from posthouse.core.world import DnsError, IpAddress, IpVersion, Paths, World
 from posthouse.framework.hooks import Hooks
 from posthouse.framework.interfaces.module import Context
 
@@ -82,7 +82,7 @@ class FakeResolver:
     """DNS answers from dicts. A DnsError as value is raised; a name that is in no dict does not exist.
 
     silent: names (for PTR, addresses as text) whose lookups never end until cancelled.
-    asked: what was looked up, as ("mx", "example.org"), in order.
+    asked: what was looked up, as ("mx", "example.org"), in order; addresses of one version as "a" or "aaaa".
     """
 
     a: Mapping[str, Sequence[str] | DnsError] = field(default_factory=dict)  # IPv4 and IPv6
@@ -94,8 +94,10 @@ class FakeResolver:
     asked: list[tuple[str, str]] = field(default_factory=list)
     waiting: int = 0  # lookups of silent names under way
 
-    async def addresses(self, name: str) -> Sequence[IpAddress]:
-        return [ip_address(text) for text in await self._answer("addresses", name, self.a)]
+    async def addresses(self, name: str, version: IpVersion | None = None) -> Sequence[IpAddress]:
+        kind = {None: "addresses", 4: "a", 6: "aaaa"}[version]
+        found = [ip_address(text) for text in await self._answer(kind, name, self.a)]
+        return [address for address in found if version in (None, address.version)]
 
     async def mx(self, name: str) -> Sequence[tuple[int, str]]:
         return sorted(await self._answer("mx", name, self.mxs))

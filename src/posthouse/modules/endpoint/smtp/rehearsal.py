@@ -13,7 +13,7 @@ from typing import Final
 
 from posthouse.core.events import NoRecorder
 from posthouse.core.log import Logger
-from posthouse.core.world import IpAddress
+from posthouse.core.world import IpAddress, IpVersion
 from posthouse.framework import normalize
 from posthouse.framework.interfaces.check import EarlyCheck
 from posthouse.framework.interfaces.endpoint import Client
@@ -102,7 +102,7 @@ class _Anybody:
 class _Nobody:
     """A resolver that knows nothing: a check that needs the client's name asks its own, so that one sees who asks."""
 
-    async def addresses(self, name: str) -> Sequence[IpAddress]:
+    async def addresses(self, name: str, version: IpVersion | None = None) -> Sequence[IpAddress]:
         return ()
 
     async def mx(self, name: str) -> Sequence[tuple[int, str]]:
