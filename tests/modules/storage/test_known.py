@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from posthouse.db.mail import reads
+from posthouse.db.mail import database, reads
 from posthouse.framework.buffer import MemoryBody
 from posthouse.framework.interfaces.storage import (
     DELETED,
@@ -139,10 +139,24 @@ async def test_recent_that_was_claimed_in_part_is_read_again(
     await held(storage, inbox)
 
 
+@pytest.mark.parametrize("arrived", [0, 1, 3])
+async def test_who_takes_what_is_recent_and_comes_back_has_only_what_is_new(
+    storage: ImapSql, inbox: Mailbox, full: Reads, arrived: int
+) -> None:
+    for _ in range(4):
+        recent = (await inbox.snapshot()).recent
+        await inbox.claim_recent(recent)
+        await inbox.store([3], FlagChange.ADD, FLAGGED, ())
+        await arrive(storage, arrived)
+    assert len((await inbox.snapshot()).recent) == arrived
+    assert full.count == 1
+    await held(storage, inbox)
+
+
 async def test_after_many_changes_all_is_read_again(
     storage: ImapSql, inbox: Mailbox, full: Reads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known, "NEWS_MAX", 5)
+    monkeypatch.setattr(database, "INLINE_ROWS", 5)
     for uids, flag, times in ((range(1, 6), FLAGGED, 1), (range(1, 7), SEEN, 2)):
         await inbox.snapshot()
         await inbox.store(uids, FlagChange.ADD, flag, ())
@@ -164,14 +178,12 @@ async def test_a_mailbox_that_is_gone_is_not_remembered(storage: ImapSql, inbox:
     assert not await held(storage, await mailbox_of(storage, "Work"))
 
 
-@pytest.mark.parametrize(
-    ("room", "count"), [(2 * known.MAILBOX + MESSAGES, 2), (known.MAILBOX + MESSAGES, 4), (0, 4)]
-)
+@pytest.mark.parametrize(("room", "count"), [(3000, 2), (1200, 4), (0, 4)])
 async def test_mailboxes_opened_longest_ago_make_room(
     storage: ImapSql, inbox: Mailbox, full: Reads, monkeypatch: pytest.MonkeyPatch, room: int, count: int
 ) -> None:
     """A mailbox of which there is no room is read each time."""
-    monkeypatch.setattr(known, "MESSAGES_MAX", room)
+    monkeypatch.setattr(known, "OCTETS_MAX", room)
     account = await storage.account("ann@example.org")
     assert account is not None
     await account.create_mailbox("Work")

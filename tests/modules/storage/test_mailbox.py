@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,20 @@ async def test_R_138_rows_are_bounded_by_their_octets(account: Account, inbox: M
     assert len(left) == 14 - len(found) > len(rest)
 
 
+async def test_R_048_bodies_that_were_given_away_are_not_held(account: Account, inbox: Mailbox) -> None:
+    """A client that stops reading in the middle of a long FETCH costs what it was given last."""
+    for _ in range(40):
+        await account.append("INBOX", MemoryBody(MESSAGE + b"x" * 60_000), 0, (), None)
+    found, _ = await inbox.whole_rows(range(1, 41))
+    tracemalloc.start()
+    try:
+        assert all(located.now() is not None for _, located in found)
+        assert all(located.now() is not None for _, located in found), "it can be asked for again"
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
+
+
 async def test_a_snapshot_of_many_messages(account: Account, inbox: Mailbox) -> None:
     await fill(account, 300)
     snapshot = await inbox.snapshot()
@@ -297,7 +312,7 @@ async def test_recent_is_shown_to_each_who_opens_and_taken_by_one_who_watches(ac
     claims = await asyncio.gather(first.claim_recent([3]), second.claim_recent([3]))
     assert sorted(map(list, claims)) == [[], [3]]
     late = await account.open("INBOX")
-    assert await late.claim_recent((await late.snapshot()).recent) == [1, 2]
+    assert list(await late.claim_recent((await late.snapshot()).recent)) == [1, 2]
     assert (await account.status("INBOX")).recent == 2
 
 

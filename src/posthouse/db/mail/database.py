@@ -177,6 +177,13 @@ class MailDatabase:
         """A mailbox at one moment. Raises NoSuchMailbox."""
         return await self._read(lambda db, limit: reads.contents(db, mailbox, limit))
 
+    def news(self, mailbox: int, since: int) -> reads.Difference | None:
+        """What `difference` gives, if it is little; else None. Raises NoSuchMailbox."""
+        try:
+            return self._readers.now(lambda db: reads.difference(db, mailbox, since, INLINE_ROWS))
+        except reads.TooLong:
+            return None
+
     async def difference(self, mailbox: int, since: int) -> reads.Difference:
         """What happened in a mailbox after a modseq. Raises NoSuchMailbox."""
         return await self._read(lambda db, limit: reads.difference(db, mailbox, since, limit))

@@ -7,11 +7,12 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
+from posthouse.core.arrays import narrowest
 from posthouse.db.blobs import Blob, OwnFile, Place
 from posthouse.db.mail import journal, uidset
 from posthouse.db.mail.keywords import keyword_names
 from posthouse.db.mail.selection import as_json, is_dense, select
-from posthouse.db.mail.units import RECENT, NoSuchMailbox
+from posthouse.db.mail.units import KEYWORD_SHIFT, RECENT, NoSuchMailbox
 from posthouse.db.readers import INLINE_ROWS, snapshot
 
 ROWS_OCTETS: Final = (
@@ -153,11 +154,12 @@ def mailbox(connection: apsw.Connection, number: int) -> MailboxRow:
 
 def contents(connection: apsw.Connection, number: int, limit: int | None) -> Contents:
     """A mailbox at one moment. Raises NoSuchMailbox, TooLong."""
-    uids, flags, recent = array("I"), array("Q"), array("I")
+    uids, recent = array("I"), array("I")
     with snapshot(connection):
         row = mailbox(connection, number)
         _check(row.total, limit)
         keywords = keyword_names(connection, number)
+        flags = array(narrowest(KEYWORD_SHIFT + len(keywords)))
         while True:
             chunk = _rows(
                 connection,

@@ -8,8 +8,9 @@ from array import array
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from posthouse.core.arrays import narrowest
 from posthouse.core.world import Subscription
 from posthouse.framework.buffer import Body
 
@@ -17,7 +18,6 @@ from posthouse.framework.buffer import Body
 SEEN, ANSWERED, FLAGGED, DELETED, DRAFT, RECENT = 1, 2, 4, 8, 16, 32
 SYSTEM_FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")  # bit 0 first
 KEYWORD_SHIFT = 8
-_WIDTHS: Final = tuple((8 * array(code).itemsize - KEYWORD_SHIFT, code) for code in "BHIQ")
 KEYWORDS_MAX = 55  # per mailbox: bits 8..62
 
 SPECIAL_USES = frozenset(
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 def compact_flags(flags: "array[int]", keywords: Sequence[str]) -> "array[int]":
     """The same with a bit for each of the keywords, and few more: an octet for each message while there are none."""
-    code = next(code for bits, code in _WIDTHS if bits >= len(keywords))
+    code = narrowest(KEYWORD_SHIFT + len(keywords))
     return flags if flags.typecode == code else array(code, flags)
 
 

@@ -8,12 +8,15 @@ import re
 from typing import Final, NamedTuple, TypeGuard
 
 from posthouse.wire.imap.fetch import Fetch, Section
-from posthouse.wire.imap.sequence import Range, SequenceSet
+from posthouse.wire.imap.sequence import SequenceSet
 
 RUN_MAX: Final = 32  # commands
+KNOWN_MAX: Final = 200  # octets of what stands behind the number
 
 # Tags and numbers of the most common kind, and nothing that only a longer look understands: literals, NUL, bare CR.
-_LOOK = re.compile(rb"([0-9A-Za-z.]{1,64}) ([A-Za-z ]{5,10}) ([1-9][0-9]{0,8}) ([^\r\n\0{}]{1,200})\r\n")
+_LOOK = re.compile(
+    rb"([0-9A-Za-z.]{1,64}) ([A-Za-z ]{5,10}) ([1-9][0-9]{0,8}) ([^\r\n\0{}]{1,%d})\r\n" % KNOWN_MAX
+)
 
 
 class FetchRun(NamedTuple):
@@ -47,28 +50,27 @@ class Again:
         """Cut such commands off the beginning of the buffer. None if there is none."""
         tags: list[bytes] = []
         numbers: list[int] = []
-        ranges: list[Range] = []
-        end = last = first = 0
+        end = last = 0
         while len(tags) < RUN_MAX and (found := _LOOK.match(buffer, end)) is not None:
             tag, written, digits, tail = found.groups()
             number = int(digits)
             if written != self._written or tail != self._tail or number <= last:
                 break
-            if number != last + 1 and first:
-                ranges.append((first, last))
-                first = 0
-            first, last, end = first or number, number, found.end()
+            last, end = number, found.end()
             tags.append(tag)
             numbers.append(number)
         if not tags:
             return None
         del buffer[:end]
-        messages = SequenceSet((*ranges, (first, last)))
+        messages = SequenceSet(tuple((number, number) for number in numbers))
         return FetchRun(self._name, Fetch(messages, self._request.items, self._request.by_uid), tags, numbers)
 
 
-def can_come_again(request: object) -> TypeGuard[Fetch]:
-    """Whether a command is one for sections of one message."""
-    if not isinstance(request, Fetch) or not request.single:
+def can_come_again(request: object, data: bytes) -> TypeGuard[Fetch]:
+    """Whether a command is one for sections of one message, and worth remembering.
+
+    data: the whole command; it and the request are held until another takes their place.
+    """
+    if not isinstance(request, Fetch) or not request.single or len(data) > KNOWN_MAX:
         return False
     return any(isinstance(item, Section) for item in request.items)

@@ -170,7 +170,7 @@ class Engine:
         line = self._next_line()
         if line is None:
             return False
-        if is_new and not self._overlong:
+        if is_new:
             if _is_whole(line):
                 self._events.append(self._parse(line[:-2]))
                 return True
@@ -383,7 +383,7 @@ class Engine:
         refused = refusal(syntax, self.state)
         if refused:
             return Answer(Status(Condition.NO, refused, tag=tag))
-        if can_come_again(request):
+        if can_come_again(request, data):
             self._again = Again(data, name, request)
         return Command(tag, name, request)
 

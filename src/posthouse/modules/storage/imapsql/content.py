@@ -28,7 +28,7 @@ class Stretch:
         self._segment = 0
         self._end = 0
         self._room = INLINE_OCTETS
-        self._bodies: list[bytes] | None = None
+        self._bodies: list[bytes | None] | None = None  # those that were not given away yet
 
     def takes(self, place: Place) -> bool:
         """Whether the record stands behind the others here, which are not yet enough to read at a time."""
@@ -44,13 +44,14 @@ class Stretch:
         return len(self._places) - 1
 
     def body(self, number: int) -> bytes | None:
-        """See `Located.now`."""
+        """See `Located.now`. Nobody else holds what was given: a client that does not read costs no more than one."""
         if self._bodies is None:
-            self._bodies = self._db.bodies_at_hand(self._places) or []
+            self._bodies = [*(self._db.bodies_at_hand(self._places) or ())]
+        body = None
         if number < len(self._bodies):
-            return self._bodies[number]
-        # One of them is in the way; this may be there all the same.
-        (body,) = self._db.bodies_at_hand(self._places[number : number + 1]) or (None,)
+            body, self._bodies[number] = self._bodies[number], None
+        if body is None:  # then this one may be there all the same
+            (body,) = self._db.bodies_at_hand(self._places[number : number + 1]) or (None,)
         return body
 
 

@@ -11,9 +11,10 @@ from posthouse.db.mail.database import MailDatabase
 from posthouse.db.mail.reads import Difference
 from posthouse.framework.interfaces.storage import RECENT, Snapshot, compact_flags
 
-MESSAGES_MAX: Final = 1_000_000  # of all mailboxes together; about ten octets each
-MAILBOX: Final = 100  # messages: what a mailbox counts beside those in it
-NEWS_MAX: Final = 256  # messages that changed; after more of them all is read again
+OCTETS_MAX: Final = 16_777_216  # of all mailboxes together
+CLAIMED_MAX: Final = 256  # messages that were \\Recent; where there were more all is read again
+_MAILBOX: Final = 1000  # octets that any of them takes
+_KEYWORD: Final = 200
 
 
 class KnownMailboxes:
@@ -22,40 +23,40 @@ class KnownMailboxes:
     def __init__(self, db: MailDatabase) -> None:
         self._db = db
         self._known: OrderedDict[int, Snapshot] = OrderedDict()  # what was opened last at the end
-        self._messages = 0
+        self._octets = 0
 
     async def snapshot(self, mailbox: int) -> Snapshot:
         """A mailbox as it is now. Raises NoSuchMailbox, DatabaseError."""
         known = self._known.get(mailbox)
-        found = None
-        if known is not None:
-            found = _renewed(known, await self._db.difference(mailbox, known.modseq))
+        news = self._db.news(mailbox, known.modseq) if known is not None else None
+        found = _renewed(known, news) if known is not None and news is not None else None
         if found is None:
             contents = await self._db.contents(mailbox)
-            found = Snapshot(*contents._replace(flags=compact_flags(contents.flags, contents.keywords)))
+            found = Snapshot(*contents)
         self._keep(mailbox, found)
         return found
 
     def _keep(self, mailbox: int, found: Snapshot) -> None:
         before = self._known.pop(mailbox, None)
         if before is not None:
-            self._messages -= _size(before)
+            self._octets -= _size(before)
+        if _size(found) > OCTETS_MAX:
+            return
         self._known[mailbox] = found
-        self._messages += _size(found)
-        while self._messages > MESSAGES_MAX:
+        self._octets += _size(found)
+        while self._octets > OCTETS_MAX:
             _, gone = self._known.popitem(last=False)
-            self._messages -= _size(gone)
+            self._octets -= _size(gone)
 
 
 def _size(known: Snapshot) -> int:
-    return len(known.uids) + MAILBOX
+    arrays = known.uids, known.flags, known.recent
+    return sum(len(a) * a.itemsize for a in arrays) + len(known.keywords) * _KEYWORD + _MAILBOX
 
 
 def _renewed(known: Snapshot, news: Difference) -> Snapshot | None:
     """What is known with what is new. None: it is better read again."""
     changes = dict((*news.changed, *news.added))
-    if len(changes) + len(news.vanished) > NEWS_MAX:
-        return None
     uids, flags, recent = known.uids, compact_flags(known.flags, news.keywords), known.recent
     if changes:
         uids, flags, recent = uids[:], flags[:], recent[:]
@@ -74,12 +75,15 @@ def _renewed(known: Snapshot, news: Difference) -> Snapshot | None:
         uids, flags = without(uids, places), without(flags, places)
         recent = without(recent, _places(recent, news.vanished))
     if len(recent) != news.recent:  # some were claimed, of which nobody is told
-        if news.recent or len(recent) > NEWS_MAX:
+        if len(recent) > CLAIMED_MAX:
+            return None
+        fresh = array("I", [uid for uid in recent if uid in changes])
+        if len(fresh) != news.recent:  # not all that were known before
             return None
         flags = flags[:]
-        for at in _places(uids, recent):
+        for at in _places(uids, [uid for uid in recent if uid not in changes]):
             flags[at] &= ~RECENT
-        recent = recent[:0]
+        recent = fresh
     return Snapshot(known.uidvalidity, news.uidnext, news.modseq, uids, flags, news.keywords, recent)
 
 

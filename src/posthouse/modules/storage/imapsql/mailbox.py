@@ -92,6 +92,8 @@ class OpenMailbox:
     async def claim_recent(self, uids: Sequence[int]) -> Sequence[int]:
         with told_to_clients(self._log):
             new = bisect_left(uids, self._sticky_below)
+            if new == len(uids):
+                return uids
             return [*uids[:new], *await self._in_steps(partial(units.ClaimRecent, self.id), uids[new:])]
 
     async def rows(self, uids: Sequence[int]) -> AsyncIterator[Sequence[MessageRow]]:
