@@ -1,6 +1,6 @@
 """What the `expect` blocks of a configuration say, held against what would happen."""
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -19,13 +19,14 @@ from posthouse.app.rehearse import (
     reading,
     rehearse,
 )
+from posthouse.core.errors import MailError
 from posthouse.core.world import DnsError, IpAddress, IpVersion
 from posthouse.framework.buffer import Body
 from posthouse.framework.config.expect import Expectation, ExpectBlock, Place, Refusal, asked_name
 from posthouse.framework.config.load import Source
 from posthouse.framework.config.node import ConfigError, Node, raise_all
-from posthouse.framework.interfaces.check import PASS, Check, CheckState, Verdict
-from posthouse.framework.interfaces.message import Envelope
+from posthouse.framework.interfaces.check import PASS, Check, CheckState, EarlyCheck, Verdict
+from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.message.address import equal
 from posthouse.message.header import Header
 from posthouse.pipeline.facts import CheckAsked, Fact, Reached
@@ -141,6 +142,20 @@ def _make_lenient(check: Check) -> None:
         return _Lenient(start(envelope))
 
     vars(check)["start_check"] = start_check
+    if isinstance(check, EarlyCheck):
+        vars(check)["check_early"] = _lenient_early(check)
+
+
+def _lenient_early(check: EarlyCheck) -> Callable[[Connection], Awaitable[MailError | None]]:
+    strict = check.check_early
+
+    async def check_early(connection: Connection) -> MailError | None:
+        try:
+            return await strict(connection)
+        except NotGiven:
+            return None
+
+    return check_early
 
 
 async def _failures(expectation: Expectation, configured: Configured, story: Story) -> list[ConfigError]:

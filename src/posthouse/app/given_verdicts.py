@@ -7,8 +7,8 @@ from posthouse.core.errors import MailError
 from posthouse.framework.actions import REJECTED
 from posthouse.framework.config.expect import Expectation, GivenVerdict
 from posthouse.framework.config.node import ConfigError
-from posthouse.framework.interfaces.check import Check, CheckState, Stage, Verdict
-from posthouse.framework.interfaces.message import Envelope
+from posthouse.framework.interfaces.check import Check, CheckState, EarlyCheck, Stage, Verdict
+from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.module import Context, Module
 
 
@@ -57,9 +57,14 @@ def _saying(check: Module, verdict: Verdict) -> Iterator[None]:
     def start_check(envelope: Envelope) -> CheckState:
         return _Saying(verdict)
 
+    async def check_early(connection: Connection) -> None:
+        return None
+
     own = vars(check)
     before = dict(own)
     own.update(start_check=start_check, stages=frozenset({Stage.CONNECTION}), only_asks_dns=True)
+    if isinstance(check, EarlyCheck):
+        own.update(check_early=check_early)
     try:
         yield
     finally:

@@ -38,6 +38,7 @@ CATALOGUE = Catalogue(
         "tls.loader.self_signed": "posthouse.modules.tls.self_signed:SelfSignedLoader",
         "check.authorize_sender": "posthouse.modules.check.authorize_sender:AuthorizeSender",
         "check.command": "posthouse.modules.check.command:Command",
+        "check.dnsbl": "posthouse.modules.check.dnsbl:Dnsbl",
         "check.milter": "posthouse.modules.check.milter:Milter",
         "check.require_tls": "posthouse.modules.check.require_tls:RequireTls",
         "require_tls": "posthouse.modules.check.require_tls:RequireTls",
@@ -52,7 +53,7 @@ CATALOGUE = Catalogue(
         " table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
-        " check.spf check.dkim check.dnsbl"
+        " check.spf check.dkim"
         " modify.dkim imap.filter.command"
         " mx_auth.dane mx_auth.mtasts mx_auth.sts_preload mx_auth.dnssec mx_auth.local_policy"
         " libdns.acmedns libdns.alidns libdns.cloudflare libdns.digitalocean libdns.gandi libdns.gcore"

@@ -147,9 +147,25 @@ def _page(name: str, text: str, settings: type[Any], up: str = "../") -> str:
     rows = _rows(settings)
     parts.append("\n".join((*_TABLE_HEAD, *rows)) if rows else "There are no directives.")
     parts += [f"Other directives: {_rest(one, up)}." for one in declared.values() if isinstance(one, Rest)]
+    parts += _inner_blocks(settings)
     if later := sorted(getattr(settings, "LATER", ())):
         parts.append(f"Not available in this version: {', '.join(f'`{one}`' for one in later)}.")
     return _document(parts)
+
+
+def _inner_blocks(outer: type[Any]) -> list[str]:
+    """Tables of blocks within a block that have no page of their own; their kinds name their settings."""
+    parts: list[str] = []
+    for name, declared in declarations(outer).items():
+        if not isinstance(declared, Directive | Rest) or declared.kind is None:
+            continue
+        kind = declared.kind
+        inner = getattr(kind, "settings", None)
+        if inner is not None and not any(known is kind for known, _ in _PAGES):
+            title = kind.name if isinstance(declared, Rest) else f"`{directive_name(name)}`"
+            parts += [f"In the block of {title}:", "\n".join((*_TABLE_HEAD, *_rows(inner)))]
+            parts += _inner_blocks(inner)
+    return parts
 
 
 def _rest(declared: Rest, up: str) -> str:

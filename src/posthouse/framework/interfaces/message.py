@@ -25,6 +25,7 @@ class Connection:
     rdns: "asyncio.Future[str | None] | None" = None  # the peer's verified-or-not PTR name; None: not asked
     auth_user: str = ""  # as sent; "" is not authenticated
     auth_password: str = ""
+    findings: dict[object, object] = field(default_factory=dict)  # what checks know of the peer, by check
 
     @cached_property
     def ip_text(self) -> str:
