@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import zip_longest
 
+from posthouse.core.world import DnsError
+from posthouse.mailauth.dmarc.discovery import QUERIES_MAX
+from posthouse.mailauth.dmarc.evaluation import DkimResult, Dmarc, SpfResult
+from posthouse.mailauth.dmarc.record import Mode
 from posthouse.message import address
 from posthouse.message.address_list import parse_address_list
 from posthouse.message.date import format_date, parse_date, parse_internal_date
@@ -18,6 +22,7 @@ from posthouse.message.sort import subject_key
 from posthouse.message.structure import parts_of, scan, without_extensions
 from posthouse.message.text.words import decode_words, header_text
 from posthouse.testing.imap_events import one_by_one
+from posthouse.testing.world import FakeResolver
 from posthouse.wire.imap.append import Append
 from posthouse.wire.imap.bare import Idle
 from posthouse.wire.imap.commands import State
@@ -191,6 +196,33 @@ def fuzz_proxy(data: bytes) -> None:
         assert len(data) < V2_MAX if header is None else header.size <= len(data)
 
 
+class _Answers(FakeResolver):
+    """Answers one question after the other with texts; an empty one says that the name does not exist."""
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
+        super().__init__()
+        self._texts = iter(texts)
+
+    async def txt(self, name: str) -> Sequence[bytes]:
+        self.asked.append(("txt", name))
+        text = next(self._texts, None)
+        if text == b"":
+            raise DnsError(f"{name}: no such name", transient=False)
+        return () if text is None else text.split(b"\n")
+
+
+def fuzz_dmarc(data: bytes) -> None:
+    """A From field, the domain that signed and is the sender's, and what DNS says, with NULs between."""
+    author, domain, *texts = [*data.split(b"\0"), b""]
+    identifier = domain.decode("latin-1")
+    for mode in Mode:
+        resolver = _Answers(texts)
+        dmarc = Dmarc([author], resolver, mode)
+        with suppress(StopIteration):  # nothing is waited for
+            dmarc.evaluate([DkimResult("pass", identifier)], SpfResult("pass", identifier), bytes).send(None)
+        assert len(resolver.asked) <= 2 * QUERIES_MAX + 1
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "header": fuzz_header,
     "address": fuzz_address,
@@ -207,6 +239,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "smtp": fuzz_smtp,
     "milter": fuzz_milter,
     "proxy": fuzz_proxy,
+    "dmarc": fuzz_dmarc,
 }
 
 _MESSAGE = (
@@ -265,6 +298,11 @@ SEEDS: dict[str, Sequence[bytes]] = {
         b"PROXY UNKNOWN a\r\n",
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0d" + bytes(13),
         b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24" + bytes(36),
+    ],
+    "dmarc": [
+        b"Ann <ann@a.example.com>\0b.example.com\0\0v=DMARC1; p=none; np=reject; rua=mailto:a@b.test!10m,x:y\0\0",
+        b"a@b.c.d.e.f.g.h.i.j\0k.j\0x\0v=DMARC1;sp=quarantine;p=reject;psd=n;t=y;adkim=s;aspf=r;fo=1:d;ruf=x:y",
+        b"ann@example.co.uk\0xn--exmple-cua.co.uk\0v=DMARC1; p=reject; pct=50\nv=DMARC1\0v=DMARC1; p=x; psd=y",
     ],
     "smtp": [
         b"EHLO a\r\nMAIL FROM:<> RET=FULL ENVID=a+2B\r\nRCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a+40b\r\nRSET\r\n",
