@@ -31,7 +31,10 @@ class AppliedPolicy:
 
 
 class Discovery:
-    """Asks DNS in behalf of one message, for each name once. Domains are as `normal_domain` gives them."""
+    """Asks DNS on behalf of one message, and remembers what it said, errors too. Domains are as `normal_domain` gives them.
+
+    Each name is asked once; twice if two ask at the same moment, which the resolver makes one.
+    """
 
     def __init__(self, resolver: Resolver, mode: Mode) -> None:
         self._resolver = resolver

@@ -65,7 +65,7 @@ class Verdict:
 
 
 class Dmarc:
-    """DMARC for one message. What DNS said is asked once, whoever wants it and when."""
+    """DMARC for one message. What DNS said is remembered, so that `policy` may be asked for ahead of the verdict."""
 
     def __init__(self, from_fields: Sequence[bytes], resolver: Resolver, mode: Mode) -> None:
         """from_fields: the values of all From fields of the message."""
