@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from posthouse.core.world import DnsError
-from posthouse.net.dns_client import SKIPPED_FOR, DnsClient
+from posthouse.net.dns_client import FOLDING_FOR, SKIPPED_FOR, DnsClient
 from posthouse.net.resolv_conf import Server
 from posthouse.testing.dns import Answer, LoopbackDns
 from posthouse.testing.world import SimulatedClock
@@ -139,6 +139,60 @@ async def test_R_161_an_answer_for_another_name_is_none(client: DnsClient, first
     first.put("x.test", Answer(GOOD, other_name=True))
     with pytest.raises(DnsError, match="timed out"):
         await client.ask(at(first), SHORT, "x.test", A)
+
+
+async def test_names_are_asked_in_changing_case_which_answers_repeat(
+    client: DnsClient, first: LoopbackDns
+) -> None:
+    first.put("some.example.test", GOOD)
+    for _ in range(5):
+        assert (await client.ask(at(first), LONG, "Some.Example.test", A)).answers
+    assert len(set(first.spelled)) > 1
+    assert {spelled.lower() for spelled in first.spelled} == {b"\4some\7example\4test\0"}
+    assert {asked.transport for asked in first.asked} == {"udp"}
+
+
+def turning_all(count: int) -> bytes:
+    """Randomness that asks for all names in upper case."""
+    return b"\xff" * count
+
+
+UPPER, LOWER = b"\4SOME\7EXAMPLE\4TEST\0", b"\4some\7example\4test\0"
+
+
+async def test_a_server_with_a_case_of_its_own_is_known_by_tcp_and_asked_without_for_an_hour(
+    clock: SimulatedClock, first: LoopbackDns
+) -> None:
+    client = DnsClient(clock, turning_all)
+    first.put("some.example.test", GOOD)
+    first.folds_case = True
+    for seconds in (0, FOLDING_FOR - 1, 1):
+        clock.advance(seconds)
+        assert (await client.ask(at(first), LONG, "some.example.test", A)).answers
+    assert [asked.transport for asked in first.asked] == ["udp", "tcp", "udp", "udp", "tcp"]
+    assert first.spelled == [UPPER, UPPER, LOWER, UPPER, UPPER]
+
+
+async def test_R_161_a_forger_that_guesses_all_but_the_case_is_not_believed(
+    clock: SimulatedClock, first: LoopbackDns
+) -> None:
+    client = DnsClient(clock, turning_all)
+    first.put("some.example.test", Answer(GOOD, other_case=True))
+    for _ in range(2):  # and it is not taken for the server
+        assert (await client.ask(at(first), LONG, "some.example.test", A)).answers
+    assert [asked.transport for asked in first.asked] == ["udp", "tcp"] * 2
+    assert first.spelled == [UPPER] * 4
+
+
+async def test_a_server_with_a_case_of_its_own_and_without_tcp_is_asked_all_the_same(
+    clock: SimulatedClock, first: LoopbackDns
+) -> None:
+    client = DnsClient(clock, turning_all)
+    first.put("some.example.test", Answer(GOOD, tcp=False))
+    first.folds_case = True
+    for _ in range(2):
+        assert (await client.ask(at(first), LONG, "some.example.test", A)).answers
+    assert first.spelled == [UPPER, UPPER, LOWER, LOWER]
 
 
 async def test_a_server_without_edns_is_asked_without(client: DnsClient, first: LoopbackDns) -> None:

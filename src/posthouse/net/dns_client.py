@@ -4,15 +4,17 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from posthouse.core.world import Clock, DnsError
 from posthouse.net.resolv_conf import Server
 from posthouse.wire.dns.message import MESSAGE_MAX, Rcode, RecordType, Response, decode_response, encode_query
-from posthouse.wire.dns.name import DnsFormatError, canonical
+from posthouse.wire.dns.name import DnsFormatError, canonical, mixed_case, name_to_bytes
 
 ROUNDS: Final = 2  # times that the list of servers is gone through
 SKIPPED_FOR: Final = 30.0  # seconds that a server which failed is not asked
+FOLDING_FOR: Final = 3600.0  # seconds that a server with a case of its own is not asked in mixed case
 EXCHANGES_MAX: Final = 200  # questions on the wire at once: each has a socket
 FORGERIES_MAX: Final = 100  # answers to something else in one exchange
 
@@ -20,12 +22,13 @@ _LENGTH: Final = struct.Struct("!H")
 
 
 class DnsClient:
-    """Asks recursive servers and remembers which of them fail."""
+    """Asks recursive servers and remembers which of them fail, and which do not keep the case of names."""
 
     def __init__(self, clock: Clock, random: Callable[[int], bytes]) -> None:
         self._clock = clock
         self._random = random
         self._skipped_until: dict[Server, float] = {}
+        self._folding_until: dict[Server, float] = {}  # those that have a case of their own
         self._slots = asyncio.Semaphore(EXCHANGES_MAX)
 
     async def ask(self, servers: Sequence[Server], timeout: float, name: str, kind: RecordType) -> Response:
@@ -65,22 +68,50 @@ class DnsClient:
             return response
 
     async def _question(self, server: Server, name: str, kind: RecordType, *, edns: bool) -> Response:
-        identifier = int.from_bytes(self._random(2), "big")
-        query = encode_query(identifier, name, kind, edns=edns)
-        expected = (canonical(name), int(kind))
+        """Ask over UDP with the name in mixed case; and over TCP when the answer is too long, or in another case.
 
-        def answer_in(data: bytes) -> Response | None:
-            """The answer to this question, or None for anything else."""
-            try:
-                response = decode_response(data)
-            except DnsFormatError:
-                return None
-            is_failure = response.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN)
-            fits = response.question == expected or (response.question is None and is_failure)
-            return response if fits and response.id == identifier else None
+        That one is forged, or the server has a case of its own: over TCP nobody forges from afar, so it tells which.
+        """
+        is_mixed = self._folding_until.get(server, 0.0) <= self._clock.monotonic()
+        question = _Question(int.from_bytes(self._random(2), "big"), canonical(name), kind)
+        if is_mixed:
+            question = replace(question, name=mixed_case(question.name, self._random(len(question.name))))
+        query = question.query(edns=edns)
+        response = await _over_udp(server, query, question.answer_in)
+        if not is_mixed or question.is_repeated_by(response):
+            return await _over_tcp(server, query, question.answer_in) if response.truncated else response
+        self._folding_until[server] = self._clock.monotonic() + FOLDING_FOR  # also if there is no TCP
+        response = await _over_tcp(server, query, question.answer_in)
+        if question.is_repeated_by(response):
+            self._folding_until.pop(server, None)
+        return response
 
-        response = await _over_udp(server, query, answer_in)
-        return await _over_tcp(server, query, answer_in) if response.truncated else response
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question to one server. name: canonical but for its case."""
+
+    id: int
+    name: str
+    kind: RecordType
+
+    def query(self, *, edns: bool) -> bytes:
+        return encode_query(self.id, self.name, self.kind, edns=edns)
+
+    def answer_in(self, data: bytes) -> Response | None:
+        """The answer to this question, or None for anything else."""
+        try:
+            response = decode_response(data)
+        except DnsFormatError:
+            return None
+        is_failure = response.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN)
+        asked = (self.name.lower(), int(self.kind))
+        fits = response.question == asked or (response.question is None and is_failure)
+        return response if fits and response.id == self.id else None
+
+    def is_repeated_by(self, response: Response) -> bool:
+        """Whether an answer has the question in the same case; one that has none cannot differ."""
+        return response.question is None or response.asked == name_to_bytes(self.name)
 
 
 async def _over_udp(server: Server, query: bytes, answer_in: Callable[[bytes], Response | None]) -> Response:

@@ -38,6 +38,7 @@ class Answer:
     tcp: bool = True  # False: TCP connections are closed without an answer
     forged: int = 0  # that many answers with other IDs come before, over UDP
     other_name: bool = False  # the answer repeats another question
+    other_case: bool = False  # over UDP the answer repeats the question in lower case, as a forger would
     chased: bool = True  # False: aliases are not followed
     edns: bool = True  # False: FORMERR to questions with EDNS
 
@@ -65,6 +66,8 @@ class LoopbackDns:
     def __init__(self, zone: Mapping[str, Sequence[str] | Answer]) -> None:
         self.zone: dict[str, Answer] = {}
         self.asked: list[Asked] = []
+        self.spelled: list[bytes] = []  # the name of each question as it came, on the wire
+        self.folds_case = False  # all questions are repeated in lower case
         self.port = 0
         self._held: list[Callable[[], None]] | None = None
         self._servers: tuple[asyncio.DatagramTransport, asyncio.Server] | None = None
@@ -114,17 +117,24 @@ class LoopbackDns:
 
     def answer_udp(self, data: bytes, send: Callable[[bytes], None]) -> None:
         """Take a question and send its answers, now or at `release`."""
-        query = _parse_query(data)
-        self.asked.append(Asked(query.name, RecordType(query.type).name, "udp"))
+        query = self._take(data, "udp")
         if self._held is None:
             self._send_udp(query, send)
         else:
             self._held.append(lambda: self._send_udp(query, send))
 
+    def _take(self, data: bytes, transport: str) -> _Query:
+        query = _parse_query(data)
+        self.asked.append(Asked(query.name, RecordType(query.type).name, transport))
+        self.spelled.append(query.question[:-4])
+        return _in_lower_case(query) if self.folds_case else query
+
     def _send_udp(self, query: _Query, send: Callable[[bytes], None]) -> None:
         answer = self.zone.get(query.name, Answer(rcode=Rcode.NXDOMAIN))
         if answer.silent:
             return
+        if answer.other_case:
+            query = _in_lower_case(query)
         for number in range(answer.forged):
             send(self._message(_with_id(query, query.id + 1 + number), answer))
         message = self._message(query, answer)
@@ -134,8 +144,7 @@ class LoopbackDns:
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!H", await reader.readexactly(2))
-        query = _parse_query(await reader.readexactly(length))
-        self.asked.append(Asked(query.name, RecordType(query.type).name, "tcp"))
+        query = self._take(await reader.readexactly(length), "tcp")
         answer = self.zone.get(query.name, Answer(rcode=Rcode.NXDOMAIN))
         if answer.tcp:
             message = self._message(query, answer)
@@ -192,6 +201,11 @@ def _parse_query(data: bytes) -> _Query:
 
 def _with_id(query: _Query, identifier: int) -> _Query:
     return _Query(identifier & 0xFFFF, query.name, query.type, query.question, query.edns)
+
+
+def _in_lower_case(query: _Query) -> _Query:
+    question = name_to_bytes(query.name) + query.question[-4:]
+    return _Query(query.id, query.name, query.type, question, query.edns)
 
 
 def _packed(

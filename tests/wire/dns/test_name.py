@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthouse.wire.dns.name import DnsFormatError, canonical, name_to_bytes, read_name
+from posthouse.wire.dns.name import DnsFormatError, canonical, mixed_case, name_to_bytes, read_name
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,12 @@ def test_R_142_what_is_written_reads_back(name: str) -> None:
     read, end = read_name(wire, 0)
     assert end == len(wire)
     assert name_to_bytes(read).lower() == wire.lower()
+
+
+@given(st.data())
+def test_a_name_in_mixed_case_is_the_same_name(data: st.DataObject) -> None:
+    name = data.draw(st.from_regex(r"[!-~]{0,60}", fullmatch=True))
+    noise = data.draw(st.binary(min_size=len(name), max_size=len(name)))
+    assert mixed_case(name, noise).lower() == name.lower()
+    assert mixed_case(name, bytes(len(name))) == name
+    assert mixed_case(name, b"\xff" * len(name)) == name.swapcase()

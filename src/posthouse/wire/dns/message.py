@@ -78,6 +78,7 @@ class Response:
     rcode: int
     truncated: bool
     question: tuple[str, int] | None = None  # name and type
+    asked: bytes = b""  # the question's name in the server's own octets: its case may differ
     answers: tuple[Record, ...] = ()
     negative_ttl: int | None = None  # seconds; None without SOA
 
@@ -107,6 +108,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = _HEADER.size
+        self._asked = b""
 
     def response(self) -> Response:
         identifier, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(self._data)
@@ -117,15 +119,17 @@ class _Reader:
         rcode = flags & 0x0F
         question = self._question() if questions else None
         if flags & _TRUNCATED or question is None:
-            return Response(identifier, rcode, bool(flags & _TRUNCATED), question)
+            return Response(identifier, rcode, bool(flags & _TRUNCATED), question, self._asked)
         found = tuple(record for _ in range(answers) if (record := self._record()) is not None)
         authority = [record for _ in range(authorities) if (record := self._record()) is not None]
         for _ in range(additionals):
             rcode |= self._extended_rcode()
-        return Response(identifier, rcode, False, question, found, _negative_ttl(authority))
+        return Response(identifier, rcode, False, question, self._asked, found, _negative_ttl(authority))
 
     def _question(self) -> tuple[str, int]:
-        name, self._at = read_name(self._data, self._at)
+        start = self._at
+        name, self._at = read_name(self._data, start)
+        self._asked = self._data[start : self._at]
         kind, _class = _QUESTION.unpack_from(self._data, self._at)
         self._at += _QUESTION.size
         return name, kind

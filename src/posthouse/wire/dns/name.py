@@ -16,6 +16,7 @@ POINTERS_MAX: Final = 127  # in one name: as many as there can be labels
 _POINTER: Final = 0xC0
 _PLAIN: Final = b"-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # written as they are
 _CACHED: Final = 1024  # names
+_CASE_BITS: Final = bytes(0x20 if octet < 0x80 and chr(octet).isalpha() else 0 for octet in range(256))
 _ESCAPE = re.compile(rb"\\([0-9]{1,3}|[^0-9])", re.DOTALL)
 _LABEL = re.compile(rb"((?:[^.\\]|\\.)*)(\.|\Z)", re.DOTALL)
 _TEXT: Final = tuple(
@@ -75,6 +76,16 @@ def read_name(message: bytes, at: int) -> tuple[str, int]:
 def canonical(name: str) -> str:
     """The form of a name by which it is compared: lower case, without trailing dot. Raises DnsFormatError."""
     return read_name(name_to_bytes(name), 0)[0]
+
+
+def mixed_case(name: str, noise: bytes) -> str:
+    """The same name with the case of its letters turned where noise, as long as the name, says so.
+
+    A server repeats it as it is; who does not see it has to guess (draft-vixie-dnsext-dns0x20).
+    """
+    octets = name.encode()
+    turned = int.from_bytes(octets.translate(_CASE_BITS), "big") & int.from_bytes(noise, "big")
+    return (int.from_bytes(octets, "big") ^ turned).to_bytes(len(octets), "big").decode()
 
 
 def _octet(message: bytes, at: int) -> int:
