@@ -62,6 +62,20 @@ smtp tcp://127.0.0.1:$(smtp_port) {
     deliver_to &local_mailboxes
 }
 
+smtp tcp://127.0.0.1:$(patient_port) {
+    check {
+        dnsbl ip.test {
+            quarantine_threshold 3
+            ip.test {
+                client_ipv6 no
+                score 2
+                responses 127.0.0.8/30
+            }
+        }
+    }
+    deliver_to &local_mailboxes
+}
+
 smtp tcp://127.0.0.1:$(strict_port) {
     check {
         dnsbl broken.test {
@@ -149,6 +163,9 @@ def _ask(server: Server) -> None:
     assert server.fields_of("quarantined")["listed_identity"] == "127.0.0.1; spam.test"
     assert mail(server, "bob@good.test", hello="spam.test") == "OK"
     assert (stored(server, "INBOX"), stored(server, "Junk")) == (1, 2)
+    # an answer that does not count, and a score that is not enough
+    assert mail(server, "bob@good.test", port="patient") == "OK"
+    assert (stored(server, "INBOX"), stored(server, "Junk")) == (2, 2)
     assert mail(server, "bob@worse.test") == "554 5.7.0 See http://both.test"
     told = server.fields_of("sends spam")
     assert (told["list"], told["reason"]) == ("good.test; both.test", "127.0.0.2; sends spam; all day")
