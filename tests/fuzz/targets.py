@@ -3,14 +3,18 @@
 To add one, write the function, and give it a line in TARGETS and one in SEEDS.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from itertools import zip_longest
+from typing import cast
 
 from posthouse.core.world import DnsError
+from posthouse.mailauth import spf
 from posthouse.mailauth.dmarc.discovery import QUERIES_MAX
 from posthouse.mailauth.dmarc.evaluation import DkimResult, Dmarc, SpfResult
 from posthouse.mailauth.dmarc.record import Mode
+from posthouse.mailauth.spf.limits import QUERIES_MAX as SPF_QUERIES_MAX
 from posthouse.message import address
 from posthouse.message.address_list import parse_address_list
 from posthouse.message.date import format_date, parse_date, parse_internal_date
@@ -223,6 +227,31 @@ def fuzz_dmarc(data: bytes) -> None:
         assert len(resolver.asked) <= 2 * QUERIES_MAX + 1
 
 
+def fuzz_spf(data: bytes) -> None:
+    """A record that may include itself, and after a line end what the client said."""
+    record, _, said = data.partition(b"\n")
+    client = said.decode("utf-8", "replace")
+    resolver = FakeResolver(
+        a={"mx.example.org": ["192.0.2.1", "2001:db8::1"]},
+        mxs={"example.org": [(10, "mx.example.org")]},
+        txts={"example.org": [b"v=spf1 " + record]},
+        ptrs={"192.0.2.1": ["mx.example.org"]},
+    )
+    found = _ended(spf.check_host(ip_address("192.0.2.1"), "example.org", client, client, resolver))
+    assert found.result is not spf.Result.NONE
+    assert f"{found.reason}{found.mechanism}".isascii()
+    assert len(resolver.asked) <= SPF_QUERIES_MAX
+
+
+def _ended(evaluation: Coroutine[object, None, spf.SpfResult]) -> spf.SpfResult:
+    """What a coroutine gives that waits for nothing."""
+    try:
+        evaluation.send(None)
+    except StopIteration as end:
+        return cast("spf.SpfResult", end.value)
+    raise AssertionError("waits")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "header": fuzz_header,
     "address": fuzz_address,
@@ -239,6 +268,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "smtp": fuzz_smtp,
     "milter": fuzz_milter,
     "proxy": fuzz_proxy,
+    "spf": fuzz_spf,
     "dmarc": fuzz_dmarc,
 }
 
@@ -303,6 +333,10 @@ SEEDS: dict[str, Sequence[bytes]] = {
         b"Ann <ann@a.example.com>\0b.example.com\0\0v=DMARC1; p=none; np=reject; rua=mailto:a@b.test!10m,x:y\0\0",
         b"a@b.c.d.e.f.g.h.i.j\0k.j\0x\0v=DMARC1;sp=quarantine;p=reject;psd=n;t=y;adkim=s;aspf=r;fo=1:d;ruf=x:y",
         b"ann@example.co.uk\0xn--exmple-cua.co.uk\0v=DMARC1; p=reject; pct=50\nv=DMARC1\0v=DMARC1; p=x; psd=y",
+    ],
+    "spf": [
+        b"a mx/24//64 -ptr:%{d2} ?include:example.org ~exists:%{ir}.%{v}.%{L1r-}.%{p} redirect=%{o}\nann-b@example.org",
+        b"ip4:192.0.2.0/24 ip6:2001:db8::/32 x=%{c}%%%_%- exp=%{s}%{h}.example.net -all\nmx",
     ],
     "smtp": [
         b"EHLO a\r\nMAIL FROM:<> RET=FULL ENVID=a+2B\r\nRCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a+40b\r\nRSET\r\n",

@@ -117,7 +117,8 @@ class _Evaluation:
         return bool(found)
 
     async def _is_of_hosts(self, hosts: Hosts, name: str) -> bool:
-        version, length = self._ip.version, hosts.lengths[self._ip.version]
+        version = self._ip.version
+        length = hosts.length4 if version == 4 else hosts.length6
         is_void = True
         for host in await self._exchanges(name) if hosts.is_mx else [name]:
             found = await self._lookups.addresses(host, version)

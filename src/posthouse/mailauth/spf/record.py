@@ -40,11 +40,12 @@ class Include:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """`a`, or `mx` if `is_mx`. domain: None for the current one. lengths: of the prefixes that count."""
+    """`a`, or `mx` if `is_mx`. domain: None for the current one. length4, length6: of the prefixes that count."""
 
     is_mx: bool
     domain: MacroString | None
-    lengths: Mapping[IpVersion, int]
+    length4: int
+    length6: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +103,19 @@ def select_record(texts: Sequence[bytes]) -> str | None:
 
 
 def parse_record(text: str) -> Record:
-    """Read a record that `select_record` gave: all of it, so that errors are found anywhere. Raises PermError."""
-    directives: list[Directive] = []
+    """Read a record that `select_record` gave: all of it, so that errors are found anywhere. Raises PermError.
+
+    A directive that comes thousands of times is in memory once.
+    """
+    terms = list(filter(None, text[len(_VERSION) :].split(" ")))
+    directives: dict[str, Directive] = {}
     known: dict[str, MacroString] = {}
-    for term in filter(None, text[len(_VERSION) :].split(" ")):
+    for term in terms:
         if (modifier := _MODIFIER.fullmatch(term)) is not None:
             _add_modifier(known, modifier[1].lower(), modifier[2])
-        else:
-            directives.append(_parse_directive(term))
-    return Record(directives, known.get("redirect"))
+        elif term not in directives:
+            directives[term] = _parse_directive(term)
+    return Record([directives[term] for term in terms if term in directives], known.get("redirect"))
 
 
 def _add_modifier(known: dict[str, MacroString], name: str, value: str) -> None:
@@ -165,7 +170,8 @@ def _parse_hosts(argument: str, *, is_mx: bool) -> Hosts:
     return Hosts(
         is_mx,
         _parse_domain(domain) if domain else None,
-        {4: _parse_length(lengths[1], BITS[4]), 6: _parse_length(lengths[2], BITS[6])},
+        _parse_length(lengths[1], BITS[4]),
+        _parse_length(lengths[2], BITS[6]),
     )
 
 
