@@ -304,6 +304,16 @@ async def test_R_161_thousands_of_addresses_and_endless_texts_are_cut(
     )
 
 
+async def test_R_163_what_a_list_says_has_no_control_characters(
+    dns: FakeResolver, configured: Configure, envelope_of: MakeEnvelope
+) -> None:
+    dns.a = {f"{CLIENT}.bl.test": ["127.0.0.2"]}
+    dns.txts = {f"{CLIENT}.bl.test": ["spam\r\n\x1b[2J\u202e é".encode()]}
+    assert (
+        fields(await at_connection(configured("dnsbl bl.test"), envelope_of()))["reason"] == "spam???[2J? é"
+    )
+
+
 @pytest.mark.parametrize("error", [SERVFAIL, DnsError("timed out", transient=True)])
 async def test_R_072_a_list_that_fails_lets_mail_in_and_is_logged(
     dns: FakeResolver, configured: Configure, envelope_of: MakeEnvelope, error: DnsError

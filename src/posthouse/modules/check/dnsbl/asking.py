@@ -91,7 +91,8 @@ async def _hit(resolver: Resolver, one: DnsList, identities: Sequence[Identity])
         return None
     identity, listing, answers = found
     texts = await _texts(resolver, f"{identity.label}.{one.zone}")
-    return Hit(one, identity, listing, "; ".join(texts or map(str, answers))[:REASON_MAX])
+    reason = "; ".join(texts or map(str, answers))[:REASON_MAX]
+    return Hit(one, identity, listing, "".join(char if char.isprintable() else "?" for char in reason))
 
 
 async def _first(
