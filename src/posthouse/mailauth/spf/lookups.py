@@ -5,8 +5,7 @@ from typing import TypeVar
 
 from posthouse.core.world import DnsError, IpAddress, IpVersion, Resolver
 from posthouse.mailauth.spf.limits import TERMS_MAX, VOIDS_MAX
-from posthouse.mailauth.spf.macro import shown
-from posthouse.mailauth.spf.result import PermError, TempError
+from posthouse.mailauth.spf.result import PermError, TempError, shown
 from posthouse.wire.dns.name import DnsFormatError, canonical
 
 T = TypeVar("T")

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from posthouse.mailauth.spf.result import PermError
+from posthouse.mailauth.spf.result import PermError, shown
 
 DOMAIN_MAX: Final = 253  # characters of a name after expansion (RFC 7208 §7.3)
-SHOWN_MAX: Final = 40  # characters of a record that a reason quotes
 
 _ENOUGH: Final = DOMAIN_MAX + len("..")  # a dot at the end, and one before the first label that is kept
 _PARTS_DIGITS_MAX: Final = 4  # that many digits mean all parts
@@ -83,11 +82,6 @@ def expand_domain(spec: MacroString, values: Mapping[str, str]) -> str:
             break
     name = name.removesuffix(".")
     return name if len(name) <= DOMAIN_MAX else name[-DOMAIN_MAX - 1 :].partition(".")[2]
-
-
-def shown(text: str) -> str:
-    """A piece of a record for a reason."""
-    return ascii(text[:SHOWN_MAX] + ("..." if len(text) > SHOWN_MAX else ""))
 
 
 def _split(text: str) -> list[re.Match[str]]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from posthouse.core.world import IpAddress, IpVersion
 from posthouse.mailauth.spf.limits import RECORD_MAX
-from posthouse.mailauth.spf.macro import MacroString, check_macro_string, parse_domain_spec, shown
-from posthouse.mailauth.spf.result import PermError, Result
+from posthouse.mailauth.spf.macro import MacroString, check_macro_string, parse_domain_spec
+from posthouse.mailauth.spf.result import PermError, Result, shown
 
 QUALIFIERS: Final = {
     "": Result.PASS,

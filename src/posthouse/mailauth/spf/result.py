@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+SHOWN_MAX: Final = 40  # characters of foreign text that a reason quotes
 
 
 class Result(StrEnum):
@@ -48,3 +51,8 @@ class TempError(SpfError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(Result.TEMPERROR, reason)
+
+
+def shown(text: str) -> str:
+    """Foreign text as reasons quote it: of visible ASCII and blanks."""
+    return ascii(text[:SHOWN_MAX] + ("..." if len(text) > SHOWN_MAX else ""))
