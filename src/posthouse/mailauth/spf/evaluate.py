@@ -87,15 +87,18 @@ class _Evaluation:
                 return _is_same_network(self._ip, address, length)
         self._lookups.begin_term()
         target = domain if mechanism.domain is None else await self._target(mechanism.domain, domain)
+        if isinstance(mechanism, Include):
+            return await self._includes(target)
+        name = dns_name(target)
+        if not name:  # it cannot be asked for, so that it is no void look-up either
+            return False
         match mechanism:
-            case Include():
-                return await self._includes(target)
             case Hosts():
-                return await self._is_of_hosts(mechanism, dns_name(target))
+                return await self._is_of_hosts(mechanism, name)
             case Ptr():
-                return await self._is_named(dns_name(target))
+                return await self._is_named(name)
             case Exists():
-                return await self._exists(dns_name(target))
+                return await self._exists(name)
 
     async def _target(self, spec: MacroString, domain: str) -> str:
         values = self._values | {"d": domain}
@@ -130,11 +133,10 @@ class _Evaluation:
         return False
 
     async def _exchanges(self, name: str) -> list[str]:
-        """The null MX is among them: nothing is found there."""
         found = await self._lookups.mx(name)
         if len(found) > MX_MAX:
             raise PermError(f"more than {MX_MAX} MX records")
-        return [exchange for _, exchange in found]
+        return [exchange for _, exchange in found if exchange]  # the null MX is none
 
     # --- the names of the client
 
@@ -204,4 +206,4 @@ def _is_same_network(ip: IpAddress, other: IpAddress, length: int) -> bool:
 
 
 def _is_within(name: str, domain: str) -> bool:
-    return bool(domain) and (name == domain or name.endswith("." + domain))
+    return name == domain or name.endswith("." + domain)

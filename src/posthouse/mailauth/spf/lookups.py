@@ -22,7 +22,7 @@ def dns_name(domain: str) -> str:
 class Lookups:
     """The look-ups of one evaluation.
 
-    Nothing is found at a name that does not exist, or is "". Raises TempError when DNS cannot tell.
+    Nothing is found at a name that does not exist. Raises TempError when DNS cannot tell.
     """
 
     __slots__ = ("_resolver", "_terms", "_voids")
@@ -45,13 +45,13 @@ class Lookups:
             raise PermError(f"more than {VOIDS_MAX} terms that find nothing in DNS")
 
     async def txt(self, name: str) -> Sequence[bytes]:
-        return await _found(self._resolver.txt(name)) if name else ()
+        return await _found(self._resolver.txt(name))
 
     async def mx(self, name: str) -> Sequence[tuple[int, str]]:
-        return await _found(self._resolver.mx(name)) if name else ()
+        return await _found(self._resolver.mx(name))
 
     async def addresses(self, name: str, version: IpVersion) -> Sequence[IpAddress]:
-        return await _found(self._resolver.addresses(name, version)) if name else ()
+        return await _found(self._resolver.addresses(name, version))
 
     async def names(self, ip: IpAddress) -> Sequence[str]:
         return await _found(self._resolver.names(ip))
