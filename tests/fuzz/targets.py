@@ -11,6 +11,10 @@ from typing import cast
 
 from posthouse.core.world import DnsError
 from posthouse.mailauth import spf
+from posthouse.mailauth.dkim.canonical import CanonicalBody, Canonicalization
+from posthouse.mailauth.dkim.key import parse_key_record
+from posthouse.mailauth.dkim.tags import TagError
+from posthouse.mailauth.dkim.verify import Verification
 from posthouse.mailauth.dmarc.discovery import QUERIES_MAX
 from posthouse.mailauth.dmarc.evaluation import DkimResult, Dmarc, SpfResult
 from posthouse.mailauth.dmarc.record import Mode
@@ -252,6 +256,31 @@ def _ended(evaluation: Coroutine[object, None, spf.SpfResult]) -> spf.SpfResult:
     raise AssertionError("waits")
 
 
+def fuzz_dkim(data: bytes) -> None:
+    with suppress(TagError):
+        parse_key_record(data[:200])
+    for way in Canonicalization:
+        assert _canonical_body(data, way, len(data) + 1) == _canonical_body(data, way, 7)
+    body = find_body(data)
+    with suppress(HeaderError):
+        verification = Verification(Header.parse(data[: body if body >= 0 else len(data)]), now=1e9)
+        for name in verification.key_names:
+            with suppress(StopIteration):  # at its first step: this resolver does not wait
+                verification.lookup_key(name, FakeResolver(txts={name: [_DKIM_KEY]})).send(None)
+        verification.update(data[max(body, 0) :])
+        for result in verification.results():
+            assert (result.outcome == "pass") == (not result.reason)
+
+
+def _canonical_body(data: bytes, way: Canonicalization, size: int) -> bytes:
+    form = bytearray()
+    body = CanonicalBody(way, form.extend)
+    for at in range(0, len(data), size):
+        body.update(data[at : at + size])
+    body.finish()
+    return bytes(form)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "header": fuzz_header,
     "address": fuzz_address,
@@ -270,7 +299,19 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "proxy": fuzz_proxy,
     "spf": fuzz_spf,
     "dmarc": fuzz_dmarc,
+    "dkim": fuzz_dkim,
 }
+
+_DKIM_KEY = b"v=DKIM1; k=ed25519; p=sPs07Vu29FpHT/80UXUcYHFOHifD4o2ZlP2+XUh9g6E="
+_DKIM_SIGNED = (  # by Exim, as dkimpy keeps it
+    b"DKIM-Signature: v=1; a=ed25519-sha256; q=dns/txt; c=relaxed/relaxed; d=test.ex\r\n\t; s=sed; h=From:To:Subject;"
+    b" bh=/Ab0giHZitYQbDhFszoqQRUkgqueaX9zatJttIU/plc=;\r\n\t b=5fhyD3EILDrnL4DnkD4hDaeis7+GSzL9GMHrhIDZJjuJ00WD5iI8SQ1q"
+    b"9rDfzFL/Kdw0VIyB4R\r\n\tDq0a4H6HI+Bw==;\r\nFrom: nobody@example.com\r\n\r\ncontent\r\n"
+)
+_DKIM_ODD = (
+    b"DKIM-Signature: v=1; a=rsa-sha256; c=simple; d=b.c; i=a@x.b.c; s=d.e; l=3; t=1; x=2; h=from:from; b=QQ==; bh=QQ==\r\n"
+    b"From: a\r\nFrom: b\r\n\r\na \t \r\n\r\nb\r\n \r\n\r\n"
+)
 
 _MESSAGE = (
     b"Received: from a (b [192.0.2.1])\r\n\tby c; Mon, 02 Jan 2006 15:04:05 +0000\r\nDate: 2 Jan 06 15:04 EST (c)\r\n"
@@ -338,6 +379,7 @@ SEEDS: dict[str, Sequence[bytes]] = {
         b"a mx/24//64 -ptr:%{d2} ?include:example.org ~exists:%{ir}.%{v}.%{L1r-}.%{p} redirect=%{o}\nann-b@example.org",
         b"ip4:192.0.2.0/24 ip6:2001:db8::/32 x=%{c}%%%_%- exp=%{s}%{h}.example.net -all\nmx",
     ],
+    "dkim": [_DKIM_SIGNED, _DKIM_ODD, _DKIM_KEY + b"; t=y:s; s=email; h=sha256; n=a"],
     "smtp": [
         b"EHLO a\r\nMAIL FROM:<> RET=FULL ENVID=a+2B\r\nRCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a+40b\r\nRSET\r\n",
         b"EHLO a\r\nMAIL FROM:<a@b.c> SIZE=9\r\nRCPT TO:<d@e.f>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\nQUIT\r\n",
