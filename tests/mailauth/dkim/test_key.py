@@ -22,6 +22,17 @@ from posthouse.mailauth.dkim.tags import TagError
 
 ED_KEY = b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
 DIGEST = bytes(32)
+SHORT_KEY = b"""\
+-----BEGIN RSA PRIVATE KEY-----
+MIIBOQIBAAJBALXjVxQ6w/FdgUxwB/K7u8ErP7EKBx2kfXJapEb/CzMZqL+CH/1Y
+lSaohb1IjO7ty3FTkZpRgETGdqXmnlM0tTMCAwEAAQJAP9gYzMUD2kkUBZydbZpw
+ARIJPT9j2AfQ8L7YQwNrDvgu8BflJVq0jKhi6Vvac66Baj/p1EaP9/6BrM3jKWtB
+YQIhAOZW9c5VeqqKukW82A6xI2mjQnBqIyi+Z8BJdcl2Igr/AiEAyiaXY6AfgkZ/
+dZ8lRD6rkO/Wl8V6A1IJ2Z+0zgQhGc0CIDeHKTS3qJ2qWeNr9g38qBPUVrTw8U7m
+L+7MBsgtYWGTAiAYII8FFwFrvRpNYZdDE+/KNrX4G1u6tbnzPXqI9Dk3KQIgKivZ
+OoOaS2YaVDyP+YsyUZApfvBYYRj5FoQiyMxsGO0=
+-----END RSA PRIVATE KEY-----
+"""
 
 
 def der(tag: int, content: bytes) -> bytes:
@@ -173,6 +184,11 @@ def test_any_octets_that_are_an_ed25519_key_verify_or_not(octets: bytes) -> None
     key.verifies(octets + octets, octets)
 
 
+def test_private_keys_of_ed25519_are_read(ed25519_key: Ed25519PrivateKey) -> None:
+    pem = ed25519_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert key_record(parse_private_key(pem)) == key_record(ed25519_key)
+
+
 def test_R_156_private_keys_that_are_weak_or_of_another_kind_are_refused_and_not_told(
     rsa_key: RSAPrivateKey,
 ) -> None:
@@ -185,16 +201,3 @@ def test_R_156_private_keys_that_are_weak_or_of_another_kind_are_refused_and_not
             parse_private_key(bad)
         assert "secret" not in str(refused.value)
         assert refused.value.__cause__ is None
-
-
-SHORT_KEY = b"""\
------BEGIN RSA PRIVATE KEY-----
-MIIBOQIBAAJBALXjVxQ6w/FdgUxwB/K7u8ErP7EKBx2kfXJapEb/CzMZqL+CH/1Y
-lSaohb1IjO7ty3FTkZpRgETGdqXmnlM0tTMCAwEAAQJAP9gYzMUD2kkUBZydbZpw
-ARIJPT9j2AfQ8L7YQwNrDvgu8BflJVq0jKhi6Vvac66Baj/p1EaP9/6BrM3jKWtB
-YQIhAOZW9c5VeqqKukW82A6xI2mjQnBqIyi+Z8BJdcl2Igr/AiEAyiaXY6AfgkZ/
-dZ8lRD6rkO/Wl8V6A1IJ2Z+0zgQhGc0CIDeHKTS3qJ2qWeNr9g38qBPUVrTw8U7m
-L+7MBsgtYWGTAiAYII8FFwFrvRpNYZdDE+/KNrX4G1u6tbnzPXqI9Dk3KQIgKivZ
-OoOaS2YaVDyP+YsyUZApfvBYYRj5FoQiyMxsGO0=
------END RSA PRIVATE KEY-----
-"""

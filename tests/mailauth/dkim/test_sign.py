@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthouse.mailauth.dkim.canonical import BodyHash, Canonicalization
@@ -26,7 +26,7 @@ BODY = st.lists(st.sampled_from([b"a", b" ", b"\t", b"\r\n", b"\r\n\r\n", b"\r",
 
 @pytest.mark.parametrize("header_way", Canonicalization)
 @pytest.mark.parametrize("body_way", Canonicalization)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(max_examples=50)
 @given(FIELDS, BODY, st.lists(st.sampled_from(["from", "X", "x-Y", "to"])), st.integers(1, 50))
 async def test_what_we_sign_we_verify(
     sign: Sign,

@@ -146,6 +146,13 @@ def test_R_151_odd_octets_never_make_a_name_in_dns(bad: str) -> None:
         parse_signature(value(s=bad))
 
 
+def test_R_151_the_name_of_the_key_is_not_too_long_for_dns() -> None:
+    domain = ".".join(["a" * 49] * 4)
+    assert len(parse_signature(value(d=domain, s="b" * 42)).key_name) == 253
+    with pytest.raises(TagError, match="too long"):
+        parse_signature(value(d=domain, s="b" * 43))
+
+
 def test_R_151_a_domain_has_more_than_one_label() -> None:
     with pytest.raises(TagError):
         parse_signature(value(d="org"))

@@ -166,7 +166,7 @@ def _refusal(signature: Signature, froms: int, now: float) -> str:
         return "body may be signed in part"  # text could be put behind what is signed (RFC 6376 §8.2)
     if signature.signed_at is not None and signature.signed_at > now + FUTURE_MAX:
         return "signature is of the future"
-    if signature.expires is not None and not (signature.signed_at or 0) < signature.expires > now:
+    if signature.expires is not None and signature.expires <= max(now, signature.signed_at or 0):
         return "signature expired"
     return ""
 
