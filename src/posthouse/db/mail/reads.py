@@ -72,7 +72,7 @@ class Difference(NamedTuple):
     changed: list[tuple[int, int]]
     vanished: list[int]
     keywords: tuple[str, ...]
-    recent: int  # messages that are \\Recent
+    recent: int  # messages that are \Recent
 
 
 class Location(NamedTuple):

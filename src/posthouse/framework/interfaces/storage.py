@@ -115,7 +115,7 @@ class Snapshot:
     uids: "array[int]"  # type code "I": 32 bits, RFC 3501 §2.3.1.1
     flags: "array[int]"  # see `compact_flags`
     keywords: tuple[str, ...]
-    recent: "array[int]"  # UIDs of messages with \\Recent, ascending
+    recent: "array[int]"  # UIDs of messages with \Recent, ascending
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from posthouse.db.mail.reads import Difference
 from posthouse.framework.interfaces.storage import RECENT, Snapshot, compact_flags
 
 OCTETS_MAX: Final = 16_777_216  # of all mailboxes together
-CLAIMED_MAX: Final = 256  # messages that were \\Recent; where there were more all is read again
+CLAIMED_MAX: Final = 256  # messages that were \Recent; where there were more all is read again
 _MAILBOX: Final = 1000  # octets that any of them takes
 _KEYWORD: Final = 200
 
