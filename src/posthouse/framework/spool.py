@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
-from posthouse.framework.buffer import Body, FileBody, MemoryBody
+from posthouse.framework.buffer import CHUNK, Body, FileBody, MemoryBody
 
 MEMORY: Final = 1_048_576  # octets from which on a body is in a file, unless it is said otherwise
 WRITE_AT: Final = 262_144  # octets that gather before a thread writes them
+HASH_AT_ONCE: Final = (
+    65_536  # octets: canonical form and hash of more take over 0.3 ms, of less a thread is not worth it
+)
 NAME_OCTETS: Final = 32  # of the random name of a file
 
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -140,3 +143,20 @@ async def read_chunks(body: Body) -> AsyncIterator[bytes]:
     else:
         while chunk := await asyncio.to_thread(next, chunks, b""):
             yield chunk
+
+
+async def hash_body(body: Body, update: Callable[[bytes], None]) -> None:
+    """Give the body to a hash of it, piece by piece: a short one at once, any other in a thread. Raises OSError.
+
+    After a cancellation the thread may still call `update`, which must touch nothing but what is given up with it.
+    """
+    if body.path is None and body.size <= HASH_AT_ONCE:
+        _hash(body, update)
+    else:
+        await asyncio.to_thread(_hash, body, update)
+
+
+def _hash(body: Body, update: Callable[[bytes], None]) -> None:
+    for chunk in body.chunks():
+        for at in range(0, len(chunk), CHUNK):  # one in memory may be long, and others want to run between
+            update(chunk[at : at + CHUNK])
