@@ -24,6 +24,7 @@ CATALOGUE = Catalogue(
         "modifiers": "posthouse.modules.modify.group:Modifiers",
         "check.rspamd": "posthouse.modules.check.rspamd:Rspamd",
         "limits": "posthouse.modules.limits:Limits",
+        "modify.dkim": "posthouse.modules.modify.dkim:Dkim",
         "modify.replace_sender": "posthouse.modules.modify.replace_sender:ReplaceSender",
         "modify.replace_rcpt": "posthouse.modules.modify.replace_rcpt:ReplaceRcpt",
         "table.chain": "posthouse.modules.table.chain:ChainTable",
@@ -38,6 +39,7 @@ CATALOGUE = Catalogue(
         "tls.loader.self_signed": "posthouse.modules.tls.self_signed:SelfSignedLoader",
         "check.authorize_sender": "posthouse.modules.check.authorize_sender:AuthorizeSender",
         "check.command": "posthouse.modules.check.command:Command",
+        "check.dkim": "posthouse.modules.check.dkim:Dkim",
         "check.dnsbl": "posthouse.modules.check.dnsbl:Dnsbl",
         "check.milter": "posthouse.modules.check.milter:Milter",
         "check.require_tls": "posthouse.modules.check.require_tls:RequireTls",
@@ -53,8 +55,8 @@ CATALOGUE = Catalogue(
         " table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
-        " check.spf check.dkim"
-        " modify.dkim imap.filter.command"
+        " check.spf"
+        " imap.filter.command"
         " mx_auth.dane mx_auth.mtasts mx_auth.sts_preload mx_auth.dnssec mx_auth.local_policy"
         " libdns.acmedns libdns.alidns libdns.cloudflare libdns.digitalocean libdns.gandi libdns.gcore"
         " libdns.googleclouddns libdns.hetzner libdns.leaseweb libdns.metaname libdns.namecheap libdns.namedotcom"
