@@ -12,10 +12,11 @@ from posthouse.framework.config.parser import parse
 from posthouse.framework.config.pipeline_page import PIPELINE
 from posthouse.framework.config.scope import Scope
 from posthouse.framework.registry import Registry
+from posthouse.mailauth.dmarc.record import Mode
 from posthouse.modules.catalogue import CATALOGUE
 from posthouse.modules.dummy import Dummy
 from posthouse.pipeline.blocks import checks_of, modifiers_of
-from posthouse.pipeline.rules import DESTINATIONS, GROUPS, HANDLING, SOURCES, Rules, parse_rules
+from posthouse.pipeline.rules import DESTINATIONS, DMARC, GROUPS, HANDLING, SOURCES, Rules, parse_rules
 from posthouse.testing.world import FakeWorld
 from posthouse.wire.smtp.reply import Reply
 
@@ -227,6 +228,27 @@ def test_an_unknown_directive_is_told_with_the_nearest_known_one(text: str, mean
 
 
 @pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("", None),
+        ("dmarc", Mode.TREE),
+        ("dmarc yes", Mode.TREE),
+        ("dmarc_mode psl\ndmarc on", Mode.PSL),
+        ("dmarc no\ndmarc_mode psl", None),
+        ("dmarc_mode psl", None),
+    ],
+)
+def test_dmarc_is_off_unless_it_is_asked_for(text: str, mode: Mode | None, scope: Scope) -> None:
+    assert rules(f"{text}\ndeliver_to dummy", scope).dmarc is mode
+
+
+def test_modes_of_dmarc_are_those_of_pipelines_within_too(scope: Scope) -> None:
+    within = "reroute {\ndmarc\ndmarc_mode psl\nreject\n}"
+    text = f"dmarc\ndestination a.example {{\n{within}\n}}\ndefault_destination {{\nreject\n}}"
+    assert list(rules(text, scope).dmarc_modes()) == [Mode.TREE, Mode.PSL]
+
+
+@pytest.mark.parametrize(
     ("text", "error"),
     [
         pytest.param(
@@ -333,7 +355,9 @@ def test_an_unknown_directive_is_told_with_the_nearest_known_one(text: str, mean
             "modify dummy {\n}\nreject", "x.conf:2: expected modify &NAME", id="no block of a group"
         ),
         pytest.param(
-            "dmarc_mode tree\nreject", "x.conf:2: dmarc_mode is not available in this version", id="later too"
+            "dmarc_mode list\nreject",
+            "x.conf:2: invalid argument, valid values are: [tree psl]",
+            id="DMARC mode",
         ),
         pytest.param("reject 250", "x.conf:2: invalid SMTP code: 250", id="code"),
         pytest.param("reject 550 5.7", "x.conf:2: invalid enhanced status code: 5.7", id="enhanced"),
@@ -369,7 +393,14 @@ def test_an_unknown_directive_is_told_with_the_nearest_known_one(text: str, mean
             "x.conf:2: invalid matching rule: *@a.example: a whole domain is said without @: a.example",
             id="wildcard at a domain",
         ),
-        pytest.param("dmarc yes\nreject", "x.conf:2: dmarc is not available in this version", id="later"),
+        pytest.param("dmarc maybe\nreject", "x.conf:2: bool argument should be 'yes' or 'no'", id="DMARC"),
+        pytest.param("dmarc\ndmarc\nreject", "x.conf:3: duplicate directive: dmarc", id="DMARC twice"),
+        pytest.param("dmarc", "x.conf:1: empty pipeline configuration", id="only DMARC"),
+        pytest.param(
+            "default_source {\ndmarc\nreject\n}",
+            "x.conf:3: unknown pipeline directive: dmarc",
+            id="DMARC in a source",
+        ),
         pytest.param(
             "deliver_to nothing", "x.conf:2: unknown module: nothing (namespace: target)", id="no module"
         ),
@@ -409,5 +440,5 @@ def test_the_reference_has_all_directives_and_its_example_is_a_pipeline(scope: S
     example = "\n".join(line[4:] for line in PIPELINE.split("\n") if line.startswith("    "))
     found = rules(example.replace("&local_mailboxes", "dummy"), scope)
     assert set(found.default.by_key) == {"postmaster", "@example.org"}
-    for name in SOURCES | DESTINATIONS | HANDLING | GROUPS:
+    for name in SOURCES | DESTINATIONS | HANDLING | GROUPS | DMARC:
         assert f"| `{name}" in PIPELINE, name

@@ -41,6 +41,7 @@ CATALOGUE = Catalogue(
         "check.command": "posthouse.modules.check.command:Command",
         "check.dkim": "posthouse.modules.check.dkim:Dkim",
         "check.dnsbl": "posthouse.modules.check.dnsbl:Dnsbl",
+        "check.spf": "posthouse.modules.check.spf:Spf",
         "check.milter": "posthouse.modules.check.milter:Milter",
         "check.require_tls": "posthouse.modules.check.require_tls:RequireTls",
         "require_tls": "posthouse.modules.check.require_tls:RequireTls",

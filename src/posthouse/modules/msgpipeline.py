@@ -38,8 +38,11 @@ class MsgPipeline(Module):
         if not valid_domain(settings.hostname):
             raise ValueError(f"hostname {settings.hostname} is not the name of a host")
         hostname = domain_to_ascii(settings.hostname)
-        clock = context.world.clock
-        self.pipeline = Pipeline(settings.rules, hostname, clock, adds_received=False, log=context.log)
+        world = context.world
+        self.pipeline = Pipeline(settings.rules, hostname, world, adds_received=False, log=context.log)
+
+    async def start(self) -> None:
+        await self.pipeline.start()
 
     @property
     def commit_order(self) -> int:

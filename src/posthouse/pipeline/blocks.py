@@ -3,7 +3,7 @@
 Modules in them may not be constructed before `prepare`; blocks are told apart by identity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -12,6 +12,7 @@ from posthouse.framework.interfaces.check import Check, CheckGroup
 from posthouse.framework.interfaces.modifier import Modifier, ModifierGroup
 from posthouse.framework.interfaces.table import Table
 from posthouse.framework.interfaces.target import Target
+from posthouse.mailauth.dmarc.record import Mode
 from posthouse.wire.smtp.reply import Reply
 
 B = TypeVar("B")
@@ -64,13 +65,23 @@ class SourceRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rules:
-    """A whole pipeline."""
+    """A whole pipeline. dmarc: how messages are judged by DMARC; None: they are not."""
 
     default: SourceRules
     by_key: Mapping[str, SourceRules] = field(default_factory=dict)
     tables: tuple[InTable[SourceRules], ...] = ()
     checks: tuple[CheckGroup, ...] = ()
     modifiers: tuple[ModifierGroup, ...] = ()
+    dmarc: Mode | None = None
+
+    def dmarc_modes(self) -> Iterator[Mode | None]:
+        """Of this pipeline, and of all `reroute` blocks in it."""
+        yield self.dmarc
+        for source in (self.default, *self.by_key.values(), *(one.block for one in self.tables)):
+            for block in (source.default, *source.by_key.values(), *(one.block for one in source.tables)):
+                for target in block.targets:
+                    if isinstance(target, Rules):
+                        yield from target.dmarc_modes()
 
 
 def checks_of(groups: Sequence[CheckGroup]) -> tuple[Check, ...]:

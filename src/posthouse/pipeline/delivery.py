@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from posthouse.core.errors import INTERNAL, MailError
 from posthouse.core.log import trace_of
+from posthouse.framework.background import Background
 from posthouse.framework.buffer import Body
 from posthouse.framework.interfaces.message import Envelope
 from posthouse.framework.interfaces.target import Delivery, PartialDelivery, Target
+from posthouse.mailauth.dmarc.evaluation import Dmarc
 from posthouse.message.header import Header
 from posthouse.pipeline.blocks import Rules
+from posthouse.pipeline.checks import Findings
+from posthouse.pipeline.dmarc import fetch_policy, judge
 from posthouse.pipeline.expansion import CIRCLE, NESTED_MAX, Expansion
 from posthouse.pipeline.route import Hop, Route
 from posthouse.pipeline.stamp import add_findings, received, remove_forged
@@ -143,16 +147,37 @@ class PipelineDelivery:
     async def _stamp(self, header: Header, body: Body) -> None:
         """Ask checks about the message, and write on top of it. Raises MailError."""
         pipeline, route = self._pipeline, self._route
-        found = await route.check_body(header, body) if route.has_states else None
+        found = await self._findings(header, body)
         if pipeline.adds_received:
             remove_forged(header, pipeline.hostname)
-            now = pipeline.clock.time()
+            now = pipeline.world.clock.time()
             header.add("Received", await received(self._envelope, pipeline.hostname, now))
         if found is not None:
             self._envelope.quarantine |= found.quarantine
             add_findings(header, pipeline.hostname, found.auth_results, found.fields)
         if route.has_states:
             await route.rewrite_body(header, body)
+
+    async def _findings(self, header: Header, body: Body) -> Findings | None:
+        """What checks, and DMARC, found; None if there are none. Raises MailError."""
+        pipeline, route, envelope = self._pipeline, self._route, self._envelope
+        mode = pipeline.rules.dmarc
+        if mode is None or pipeline.rehearsal is not None:
+            return await route.check_body(header, body) if route.has_states else None
+        envelope.dmarc = dmarc = Dmarc(header.get_all(b"From"), pipeline.world.resolver, mode)
+        found: Findings | None = None
+        if route.has_states:
+            fetching = Background(fetch_policy(dmarc), "DMARC policy")
+            try:
+                found = await route.check_body(header, body)
+                await fetching.result()
+            finally:
+                await fetching.end(envelope.log)
+        else:
+            await fetch_policy(dmarc)
+        found = found or Findings()
+        await judge(dmarc, found, envelope, pipeline.world.random)
+        return found
 
     async def commit(self) -> None:
         """Relays first, queues next, mailboxes last: what can still fail fails before anything is durable elsewhere.

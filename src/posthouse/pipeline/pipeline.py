@@ -1,13 +1,16 @@
 """A pipeline as a target: a message is planned by rules, and executed on other targets (design §5)."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from posthouse.core.errors import MailError
 from posthouse.core.log import Logger
-from posthouse.core.world import Clock
+from posthouse.core.world import World
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.target import Target
+from posthouse.mailauth.dmarc.record import Mode
+from posthouse.mailauth.domains import preload
 from posthouse.pipeline.blocks import Rules, checks_of
 from posthouse.pipeline.checks import refuse_early
 from posthouse.pipeline.debug import DebugTrace
@@ -29,13 +32,18 @@ class Pipeline:
 
     rules: Rules
     hostname: str
-    clock: Clock
+    world: World
     adds_received: bool
     log: Logger | None = None
     rehearsal: Rehearsal | None = None
     commit_order: int = (
         0  # asked only by who is no pipeline: these commit all that lies below them in one order
     )
+
+    async def start(self) -> None:
+        """Read what takes a moment to read, before there are messages."""
+        if Mode.PSL in self.rules.dmarc_modes():
+            await asyncio.to_thread(preload)
 
     async def check_early(self, connection: Connection) -> MailError | None:
         """What refuses EHLO, HELO or LHLO: the first objection of the checks for all messages."""
@@ -59,6 +67,8 @@ class Pipeline:
         except BaseException:
             await route.close()
             raise
+        if rehearsal is not None and self.rules.dmarc is not None:
+            rehearsal.tell_dmarc()
         return PipelineDelivery(self, envelope, route)
 
     def place(self, target: Target | Rules) -> Target:

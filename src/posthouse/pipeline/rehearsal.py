@@ -56,6 +56,10 @@ class Rehearsal:
             self.hear(CheckAsked(self.name_of(check), stage.value, "", NOT_RUN, reason=why))
         return not why
 
+    def tell_dmarc(self) -> None:
+        """A pipeline would judge the message by DMARC."""
+        self.hear(CheckAsked(Named("dmarc"), Stage.BODY.value, "", NOT_RUN, reason=_NEEDS_MESSAGE))
+
     def stand_in(self, target: Target) -> Target:
         """What takes messages instead of a target that is no pipeline."""
         return StandIn(self, target)

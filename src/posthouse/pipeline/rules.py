@@ -7,12 +7,14 @@ from typing import Final, Generic, NamedTuple, ParamSpec, TypeVar
 from posthouse.framework.actions import parse_reply
 from posthouse.framework.config.node import ConfigError, Node, UnknownDirective, did_you_mean, raise_all
 from posthouse.framework.config.scope import Scope
-from posthouse.framework.config.settings import not_available
+from posthouse.framework.config.settings import directive, parse_settings, settings
+from posthouse.framework.config.values import boolean, enum
 from posthouse.framework.interfaces.check import CheckGroup
 from posthouse.framework.interfaces.modifier import ModifierGroup
 from posthouse.framework.interfaces.roles import CHECKS, MODIFIERS, TABLE, TARGET
 from posthouse.framework.interfaces.target import Target
 from posthouse.framework.registry import Role
+from posthouse.mailauth.dmarc.record import Mode
 from posthouse.message import address
 from posthouse.pipeline.blocks import DestinationRules, InTable, SourceRules
 from posthouse.pipeline.blocks import Rules as Rules  # what RULES gives
@@ -24,13 +26,13 @@ P = ParamSpec("P")
 
 GROUPS: Final = frozenset({"check", "modify"})  # allowed at every level
 HANDLING: Final = frozenset({"deliver_to", "reject", "reroute"})  # what may be done with a recipient
+DMARC: Final = frozenset({"dmarc", "dmarc_mode"})  # for a whole pipeline
 DESTINATIONS: Final = frozenset({"destination", "destination_in", "default_destination"})
 SOURCES: Final = frozenset({"source", "source_in", "default_source"})
 _ELSEWHERE: Final = {  # what is known, but not at this level
     **dict.fromkeys(DESTINATIONS, "it stands outside of destination blocks"),
-    **dict.fromkeys(SOURCES, "it stands outside of source and destination blocks"),
+    **dict.fromkeys(SOURCES | DMARC, "it stands outside of source and destination blocks"),
 }
-LATER: Final = frozenset({"dmarc", "dmarc_mode"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,27 @@ RULES: Final = RulesKind()
 def parse_rules(block: Node, scope: Scope) -> Rules:
     """The pipeline in a block. Raises ConfigError, or ConfigErrors with all mistakes."""
     empty = "empty pipeline configuration, use 'reject' to reject messages"
-    return Rules(*_level(_parts(block, "source", SOURCES | DESTINATIONS | HANDLING), empty, _source, scope))
+    parts = _parts(block, "source", SOURCES | DESTINATIONS | HANDLING | DMARC)
+    reading = _Reading(scope)
+    dmarc = reading.read(_dmarc, block, scope)
+    level = reading.read(_level, parts, empty, _source, scope)
+    reading.finish()
+    assert level is not None
+    return Rules(*level, dmarc=dmarc)
+
+
+@settings
+class DmarcDirectives:
+    """Those of a whole pipeline that say whether, and how, messages are judged by DMARC."""
+
+    dmarc: bool = directive(boolean, default=False, help="judge messages by DMARC")
+    dmarc_mode: str = directive(enum(*Mode), default=Mode.TREE.value, help="how policies are found")
+
+
+def _dmarc(block: Node, scope: Scope) -> Mode | None:
+    own = tuple(child for child in block.children or () if child.name in DMARC)
+    read = parse_settings(DmarcDirectives, replace(block, children=own), scope, args=())
+    return Mode(read.dmarc_mode) if read.dmarc else None
 
 
 def _source(block: Node, scope: Scope) -> SourceRules:
@@ -151,7 +173,7 @@ class _Parts:
 def _parts(block: Node, kind: str, known: frozenset[str]) -> _Parts:
     children = block.children or ()
     _check_names(children, known | GROUPS)
-    own = {kind, f"{kind}_in", f"default_{kind}", *GROUPS}
+    own = {kind, f"{kind}_in", f"default_{kind}", *GROUPS, *DMARC}
     return _Parts(
         block,
         kind,
@@ -252,9 +274,7 @@ def _check_names(
 ) -> None:
     errors: list[ConfigError] = []
     for child in children:
-        if child.name in LATER:
-            errors.append(not_available(child.name, child))
-        elif child.name not in known:
+        if child.name not in known:
             hint = _ELSEWHERE.get(child.name) or did_you_mean(child.name, known)
             errors.append(UnknownDirective(text.format(child.name), at=child, hint=hint))
     raise_all(errors)

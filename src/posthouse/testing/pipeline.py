@@ -6,9 +6,11 @@ await send(pipeline(only(to(target))), envelope(), "bob@example.org")
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from posthouse.core.events import MessageLog
 from posthouse.core.log import Logger
+from posthouse.core.world import Resolver, World
 from posthouse.framework.buffer import MemoryBody
 from posthouse.framework.interfaces.check import Check
 from posthouse.framework.interfaces.message import Connection, Envelope
@@ -18,15 +20,18 @@ from posthouse.message.header import Header
 from posthouse.pipeline.blocks import DestinationRules, Rules, SourceRules
 from posthouse.pipeline.pipeline import Pipeline
 from posthouse.testing.checks import CheckList, ModifierList
-from posthouse.testing.world import KeptEvents, LogLines, SimulatedClock
+from posthouse.testing.world import FakeBus, FakeListeners, FakeResolver, KeptEvents, LogLines, SimulatedClock
 
 HOSTNAME = "mx.example.org"
 SENDER = "ann@example.net"
 
 
-def pipeline(rules: Rules, *, adds_received: bool = True) -> Pipeline:
+def pipeline(rules: Rules, *, adds_received: bool = True, resolver: Resolver | None = None) -> Pipeline:
     """As an endpoint has it, unless it adds no Received."""
-    return Pipeline(rules, HOSTNAME, SimulatedClock(), adds_received=adds_received)
+    world = World(
+        SimulatedClock(), resolver or FakeResolver(), FakeBus(), FakeListeners(Path()), random=bytes
+    )
+    return Pipeline(rules, HOSTNAME, world, adds_received=adds_received)
 
 
 def to(

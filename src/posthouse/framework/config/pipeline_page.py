@@ -41,6 +41,8 @@ what would stand in the default block then stands directly in the pipeline, or i
 | `reject [CODE [ENHANCED [TEXT]]]` | destination | they are refused, by default with 554 5.7.0; nothing else may be done with them |
 | `check { }`, `check &NAME` | everywhere | [checks](checks.md), for all that comes to the block; may repeat |
 | `modify { }`, `modify &NAME` | everywhere | [modifiers](modifiers.md), likewise |
+| `dmarc [BOOL]` | pipeline | judge messages by [DMARC](#dmarc); off by default |
+| `dmarc_mode MODE` | pipeline | how DMARC finds policies: `tree`, the default, or `psl` |
 
 A RULE is an address (`ann@example.org`), a domain (`example.org`) or `postmaster`, the recipient without a domain. There are no wildcards: a table
 can match by a pattern (`destination_in regexp "(.+)@(.+[.])?example[.]org" { }`). Case does not matter, and domains may be written in Unicode or as A-labels.
@@ -67,4 +69,14 @@ Checks of one stage are asked together; the first one that rejects, in the order
 by `&NAME` is asked once. One that first comes into play at a later block hears what it missed. A message that any check wants in quarantine goes on,
 and mailboxes keep it in Junk.
 
-`posthouse explain` tells which blocks a message meets, and why; [`expect`](global/expect.md) blocks are tests of it."""
+`posthouse explain` tells which blocks a message meets, and why; [`expect`](global/expect.md) blocks are tests of it.
+
+## DMARC
+
+`dmarc` asks whether the domain in From stands behind the message: by a signature that [`check.dkim`](check/dkim.md) found to be good, or by the client,
+as [`check.spf`](check/spf.md) found it. Both are to be checked in the same pipeline; without a result of each nothing is done. What its
+policy wants done otherwise is done: the message is put in quarantine, or refused with `550 5.7.1`; with `450 4.7.1` where DNS did not tell, so that the client
+tries again. What came of it is `dmarc=` in `Authentication-Results`. A message without exactly one address in From is `permerror`, and let in.
+
+With `dmarc_mode tree` the policy is found as RFC 9989 says, by asking for records up the tree of DNS. With `psl` it is found as RFC 7489 says, by the list
+of public suffixes that is installed, and `pct` counts."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from posthouse.core.events import MessageLog
 from posthouse.core.world import IpAddress
+from posthouse.mailauth.dmarc.evaluation import Dmarc
 from posthouse.net.connection import TlsState, peer_text
 from posthouse.wire.smtp.parameters import NO_OPTIONS
 from posthouse.wire.smtp.parameters import MailOptions as MailOptions  # a part of this interface
@@ -64,4 +65,5 @@ class Envelope:
     recipient_options: dict[str, RcptOptions] = field(
         default_factory=dict
     )  # of DSN, where there are any; by the recipient as the endpoint gave it to its pipeline
+    dmarc: Dmarc | None = None  # set by a pipeline that judges by DMARC, before its checks see the body
     recipients: Sequence[str] = ()  # accepted so far, as the client gave them

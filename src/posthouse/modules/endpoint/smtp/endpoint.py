@@ -78,6 +78,8 @@ class SmtpEndpoint(Module):
 
     async def start(self) -> None:
         """Listen. Logs `listening on ADDR` for each address."""
+        if isinstance(self._service.target, Pipeline):
+            await self._service.target.start()
         try:
             for address in self.addresses:
                 await self._listen(address)
@@ -173,7 +175,7 @@ def make_service(
         login=settings.sasl_login,
     )
     config = server_config(settings, sasl.mechanisms, is_lmtp=is_lmtp)
-    target = target or Pipeline(settings.rules, config.hostname, world.clock, adds_received=True)
+    target = target or Pipeline(settings.rules, config.hostname, world, adds_received=True)
     return Service(
         config=config,
         target=target,
