@@ -56,7 +56,6 @@ CATALOGUE = Catalogue(
         " table.ldap table.netauth"
         " target.queue target.remote target.smtp target.lmtp"
         " storage.blob.fs storage.blob.s3 tls.loader.acme"
-        " check.spf"
         " imap.filter.command"
         " mx_auth.dane mx_auth.mtasts mx_auth.sts_preload mx_auth.dnssec mx_auth.local_policy"
         " libdns.acmedns libdns.alidns libdns.cloudflare libdns.digitalocean libdns.gandi libdns.gcore"
