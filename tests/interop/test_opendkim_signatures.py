@@ -1,6 +1,7 @@
-"""The DKIM engine and the real opendkim: each verifies what the other signs."""
+"""The DKIM engine, the real server, and the real opendkim: it verifies what we sign, and the engine what it signs."""
 
 import shutil
+import smtplib
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from posthouse.mailauth.dkim.private_key import key_record
 from posthouse.mailauth.dkim.sign import Signer
 from posthouse.mailauth.dkim.verify import Outcome, Result, Verification
 from posthouse.message.header import Header, find_body, split_fields
+from posthouse.testing.server import Server
 from posthouse.testing.world import FakeResolver
 from posthouse.wire.milter.answers import AddField
 from posthouse.wire.milter.client import MilterSession
@@ -148,6 +150,53 @@ async def test_we_verify_what_opendkim_signs(
     assert "cc" in result.names
     for changed in (signed.replace(b"First line", b"Other line"), b"Cc: eve\r\n" + signed):
         assert (await our_result(changed, directory)).outcome is Outcome.FAIL
+
+
+SERVER = """\
+hostname mx.example.test
+tls off
+
+storage.imapsql local_mailboxes {
+    driver sqlite3
+    dsn imapsql.db
+}
+
+submission tcp://127.0.0.1:$(submission_port) {
+    auth dummy
+    insecure_auth yes
+    modify {
+        dkim example.org rsa
+        dkim example.org ed {
+            newkey_algo ed25519
+        }
+    }
+    deliver_to &local_mailboxes
+}
+"""
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="opendkim is not installed")
+def test_opendkim_verifies_what_the_server_stores(tmp_path: Path) -> None:
+    with Server(tmp_path, SERVER) as server:
+        assert server.command("imap-acct", "create", "ann@example.org").returncode == 0
+        with smtplib.SMTP("127.0.0.1", server.ports["submission"]) as client:
+            client.login("ann@example.org", "any")
+            client.sendmail("ann@example.org", "ann@example.org", MESSAGE)
+        dumped = server.command("imap-msgs", "dump", "ann@example.org", "INBOX", "1").stdout
+    stored = dumped.replace("\n", "\r\n").encode()
+    keys = server.state / "dkim_keys"
+    records = {name: (keys / f"example.org_{name}.dns").read_text() for name in ("rsa", "ed")}
+    lines = [f"{name}._domainkey.example.org {record}\n" for name, record in records.items()]
+    (tmp_path / "dns").write_text("".join(lines))
+    at = find_body(stored)
+    fields = split_fields(stored[: at - len(b"\r\n")])
+    signatures = [field for field in fields if field.startswith(b"DKIM-Signature:")]
+    assert len(signatures) == 2
+    for signature in signatures:  # it looks at one
+        others = b"".join(field for field in fields if field not in signatures)
+        message = signature + others + b"\r\n" + stored[at:]
+        assert "succeeded" in opendkim_says(message, tmp_path)
+        assert "failed" in opendkim_says(b"Cc: eve\r\n" + message, tmp_path)
 
 
 async def test_sha1_of_opendkim_testmsg_is_refused(directory: Path) -> None:
