@@ -1,11 +1,12 @@
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from posthouse.framework.buffer import FileBody, MemoryBody
-from posthouse.framework.spool import BodyBuffer, Spool, SpoolFile
+from posthouse.framework.buffer import CHUNK, FileBody, MemoryBody
+from posthouse.framework.spool import HASH_AT_ONCE, BodyBuffer, Spool, SpoolFile, hash_body
 
 
 def spool(directory: Path, memory: int | None) -> Spool:
@@ -121,3 +122,24 @@ async def test_R_008_R_010_trouble_with_the_disk_is_raised_and_leaves_nothing(
         await buffer.write(b"text")
     await buffer.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, HASH_AT_ONCE, HASH_AT_ONCE + 1, 2 * CHUNK + 1])
+@pytest.mark.parametrize("is_spooled", [False, True], ids=["in memory", "in a file"])
+async def test_only_short_bodies_in_memory_are_hashed_on_the_event_loop(
+    tmp_path: Path, size: int, is_spooled: bool
+) -> None:
+    data = os.urandom(size)
+    (tmp_path / "body").write_bytes(data)
+    chunks: list[bytes] = []
+    threads: set[int] = set()
+
+    def update(chunk: bytes) -> None:
+        chunks.append(chunk)
+        threads.add(threading.get_ident())
+
+    await hash_body(FileBody(tmp_path / "body", size) if is_spooled else MemoryBody(data), update)
+    assert b"".join(chunks) == data
+    assert all(len(chunk) <= CHUNK for chunk in chunks)
+    if size:
+        assert (threads == {threading.get_ident()}) is (not is_spooled and size <= HASH_AT_ONCE)

@@ -131,6 +131,13 @@ async def test_a_message_that_no_signature_vouches_for_is_broken(
     assert (verdict.reject, verdict.quarantine) == (False, False)
 
 
+async def test_the_log_tells_what_is_wrong_with_each_signature(verdict_on: VerdictOn) -> None:
+    verdict = await verdict_on(signature(body=b"") + b"DKIM-Signature: v=1\r\n" + HEAD)
+    assert verdict.reason is not None
+    told = verdict.reason.log_fields()["signatures"]
+    assert told == "example.net fail (body hash did not verify); permerror (no tag a=)"
+
+
 async def test_one_good_signature_is_enough(verdict_on: VerdictOn) -> None:
     head = signature("nobody.example") + signature("example.com") + signature(body=b"") + HEAD
     verdict = await verdict_on(head, "broken_sig_action reject")

@@ -97,18 +97,24 @@ class DkimState(CheckState):
     def _verdict(self, results: Sequence[Result], said: tuple[AuthResult, ...]) -> Verdict:
         settings = self.check.settings
         outcomes = {result.outcome for result in results}
+        found = "; ".join(map(_in_words, results))
         if Outcome.TEMPERROR in outcomes and not settings.fail_open:
-            return replace(self._finding(NO_KEY_NOW, said), reject=True)
+            return replace(self._finding(NO_KEY_NOW, said, signatures=found), reject=True)
         if outcomes & {Outcome.PASS, Outcome.TEMPERROR}:  # no answer of DNS is no reason to refuse (R-160)
             return replace(PASS, auth_results=said)
         if all(result.testing for result in results):  # RFC 6376 §3.6.1
-            return settings.no_sig_action.on(self._finding(NO_SIGNATURES, said))
-        return settings.broken_sig_action.on(self._finding(NONE_PASSES, said))
+            return settings.no_sig_action.on(self._finding(NO_SIGNATURES, said, signatures=found))
+        return settings.broken_sig_action.on(self._finding(NONE_PASSES, said, signatures=found))
 
     def _finding(
-        self, reply: Reply, said: tuple[AuthResult, ...] = (), *, cause: Exception | None = None
+        self,
+        reply: Reply,
+        said: tuple[AuthResult, ...] = (),
+        *,
+        cause: Exception | None = None,
+        **fields: object,
     ) -> Verdict:
-        error = MailError(reply, module=self.check.context.module, check="dkim")
+        error = MailError(reply, module=self.check.context.module, check="dkim", **fields)
         error.__cause__ = cause
         return Verdict(error, auth_results=said)
 
@@ -123,6 +129,12 @@ class DkimState(CheckState):
                 selector=result.selector,
                 identity=result.identity,
             )
+
+
+def _in_words(result: Result) -> str:
+    """A result for the log: `example.org fail (body hash did not verify)`."""
+    words = f"{result.domain} {result.outcome}".lstrip()
+    return f"{words} ({result.reason})" if result.reason else words
 
 
 def _auth_result(result: Result) -> AuthResult:
