@@ -13,7 +13,7 @@ from posthouse.framework.config.globals import GlobalDirectives, GlobalModules
 from posthouse.framework.config.settings import Directive, InlineModule, declarations, directive_name
 from posthouse.framework.config.tls import TlsBlock, TlsClient
 from posthouse.modules.catalogue import CATALOGUE
-from posthouse.pipeline.rules import DESTINATIONS, GROUPS, HANDLING, SOURCES
+from posthouse.pipeline.rules import DESTINATIONS, DMARC, GROUPS, HANDLING, SOURCES
 from posthouse.testing import server
 
 TESTS = Path(__file__).parents[1]
@@ -69,7 +69,7 @@ def test_every_directive_is_used_by_a_test_with_the_real_server(
 
 
 def test_every_directive_of_pipelines_is_used_too(used: set[str]) -> None:
-    assert used >= GROUPS | SOURCES | DESTINATIONS | HANDLING
+    assert used >= DMARC | GROUPS | SOURCES | DESTINATIONS | HANDLING
 
 
 def test_no_exception_is_one_without_need(used: set[str]) -> None:
