@@ -190,6 +190,14 @@ async def test_long_bodies_are_hashed_whole(verdict_on: VerdictOn, tmp_path: Pat
     assert said(await verdict_on(signature(body=data) + HEAD, body=body)) == [("pass", "")]
 
 
+async def test_long_headers_are_read_whole(verdict_on: VerdictOn) -> None:
+    head = HEAD + b"To: " + b"somebody@example.org,\r\n " * (HASH_AT_ONCE // 20) + b"ann@example.org\r\n"
+    signed = signature(head=head, names=(*NAMES, "to")) + head
+    assert said(await verdict_on(signed)) == [("pass", "")]
+    changed = signed.replace(b"\r\n ann@example.org", b"\r\n bob@example.org")
+    assert said(await verdict_on(changed)) == [("fail", "signature did not verify")]
+
+
 async def test_a_body_that_cannot_be_read_defers_the_message(verdict_on: VerdictOn, tmp_path: Path) -> None:
     verdict = await verdict_on(signature() + HEAD, body=FileBody(tmp_path / "gone", 9))
     assert verdict.reject

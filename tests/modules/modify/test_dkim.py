@@ -27,6 +27,7 @@ from posthouse.mailauth.dkim.verify import Outcome, Result, Verification
 from posthouse.message.header import Header, split_fields
 from posthouse.modules.catalogue import CATALOGUE
 from posthouse.modules.modify.dkim import Dkim
+from posthouse.modules.modify.dkim.module import NAMES_MAX
 from posthouse.testing.world import START, FakeWorld
 
 Configure = Callable[[str], Dkim]
@@ -206,6 +207,7 @@ async def test_fields_and_forms_are_configured(fake: FakeWorld, configured: Conf
     [
         pytest.param(b"Subject: hello\r\n", "there is no From", id="no From"),
         pytest.param(b"From: eve@example.org\r\n" + HEAD, "there is more than one From", id="two"),
+        pytest.param(b"To:\r\n" * NAMES_MAX + HEAD, "there are too many fields to sign", id="1000 To"),
     ],
 )
 async def test_R_141_messages_that_nobody_can_vouch_for_stay_unsigned(

@@ -36,6 +36,7 @@ SIGNED: Final = (
     "List-Id List-Help List-Unsubscribe List-Post List-Owner List-Archive"
     " Resent-To Resent-Sender Resent-Message-Id Resent-Date Resent-From Resent-Cc"
 )
+NAMES_MAX: Final = 1000  # in a signature; most of these fields come once (RFC 5322 §3.6)
 EXPIRY: Final = 5 * 86_400.0  # seconds
 _FIELD_NAME = re.compile(
     r"[!-9<-~]+"
@@ -197,19 +198,22 @@ class DkimState(ModifierState):
         if signer is None:
             self._log.info("no key for domain", domain=domain)
             return
-        if why := self._why_not(header.count(b"From")):
+        names = list(_fields_to_sign(header, self._modifier))
+        if why := self._why_not(header.count(b"From"), len(names)):
             self._log.info("not signed", reason=why, domain=domain)
             return
         digest = BodyHash(signer.body_way)
         await hash_body(body, digest.update)
-        self._sign(header, digest, signer)
+        self._sign(header, digest, signer, names)
 
-    def _sign(self, header: Header, body: BodyHash, signer: Signer) -> None:
-        """On the event loop: RSA with 2048 bits takes 0.24 ms (Ed25519 0.02 ms) and keeps the interpreter to itself, so
-        that nothing would run beside a thread, and going there and back takes a third of it."""
+    def _sign(self, header: Header, body: BodyHash, signer: Signer, names: Sequence[str]) -> None:
+        """Put the signature on top.
+
+        Not in a thread: RSA with 2048 bits takes 0.24 ms (with 4096 bits 1.4 ms, Ed25519 0.02 ms) and keeps the interpreter
+        to itself, so that nothing would run beside it.
+        """
         now, expiry = int(self._modifier.context.world.clock.time()), int(self._modifier.settings.sig_expiry)
         expires = now + expiry if expiry else None
-        names = list(_fields_to_sign(header, self._modifier))
         header.add_raw(signer.sign(header, body, names, signed_at=now, expires=expires))
         self._log.debug("signed", domain=signer.domain, selector=signer.selector)
 
@@ -223,12 +227,14 @@ class DkimState(ModifierState):
         except AddressError:
             return ""
 
-    def _why_not(self, froms: int) -> str:
-        """Why a message with that many From fields is not signed (RFC 6376 §5.4, §8.15); empty: it is."""
+    def _why_not(self, froms: int, names: int) -> str:
+        """Why a message is not signed that has so many From fields, and so many to sign (RFC 6376 §5.4, §8.15); empty: it is."""
         if not froms:
             return "there is no From"
         if froms > 1 and not self._modifier.settings.allow_multiple_from:
             return "there is more than one From"
+        if names > NAMES_MAX:
+            return "there are too many fields to sign"
         return ""
 
 
