@@ -286,6 +286,15 @@ async def test_a_missing_key_is_made_with_its_record(
     assert '"record":"s._domainkey.example.org"' in line
 
 
+async def test_domains_may_share_a_key_and_each_has_its_record(
+    fake: FakeWorld, configured: Configure
+) -> None:
+    await started(configured(f"dkim a.example b.example s {{\n{ED25519}\nkey_path shared.key\n}}"))
+    assert {one.name for one in fake.paths.state.iterdir()} == {"shared.key", "shared.dns"}
+    told = [line.partition('"record":')[2] for line in fake.log.lines]
+    assert told == ['"s._domainkey.a.example"}', '"s._domainkey.b.example"}']
+
+
 async def test_a_key_that_is_there_is_kept(fake: FakeWorld, configured: Configure) -> None:
     path = fake.paths.state / "dkim_keys" / "example.org_s.key"
     await started(configured(f"dkim example.org s {{\n{ED25519}\n}}"))

@@ -126,9 +126,11 @@ class Dkim(Module):
         log, settings = self.context.log, self.settings
         if settings.require_sender_match:
             log.info("require_sender_match does nothing: check.authorize_sender says who may send as whom")
+        missing = set(filter(is_missing, self._paths.values()))  # several domains may share a key
+        for path in missing:
+            await asyncio.to_thread(make_key, path, settings.newkey_algo)  # of RSA it takes a while
         for domain, path in self._paths.items():
-            if is_missing(path):
-                await asyncio.to_thread(make_key, path, settings.newkey_algo)  # of RSA it takes a while
+            if path in missing:
                 log.info(
                     "new key for signatures: publish the contents of the file as a TXT record",
                     key=str(path),
