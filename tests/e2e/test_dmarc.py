@@ -151,7 +151,7 @@ async def with_server(
 
 
 async def test_the_policy_of_the_author_is_applied(tmp_path: Path) -> None:
-    names = await with_server(tmp_path, ZONE, _policies, _without_dns, _strange, _modes, _nested, _over_lmtp)
+    names = await with_server(tmp_path, ZONE, _policies, _modes, _nested, _over_lmtp)
     assert "DMARC/FetchRecord" in names
 
 
@@ -188,7 +188,6 @@ def _policies(server: Server) -> None:
 
 
 def _without_dns(server: Server) -> None:
-    """R-160, R-162: what DNS cannot tell now is to be sent again."""
     for author in ("bob@lost.test", "bob@lost2.test"):
         assert mail(server, author, "bob@ours.test") == FAILED_NOW
     assert server.fields_of("Policy lookup failed")["check"] == "dmarc"
@@ -197,7 +196,6 @@ def _without_dns(server: Server) -> None:
 
 
 def _strange(server: Server) -> None:
-    """R-154, R-141."""
     for author, reason in [
         ("bob@reject.test\r\nFrom: eve@ours.test", "several From fields"),
         ("bob@reject.test, eve@ours.test", "several addresses in From"),
@@ -240,6 +238,14 @@ def _over_lmtp(server: Server) -> None:
         assert reply_to(lambda: client.sendmail("bob@ours.test", USER, message)) == (
             "550 5.7.1 <ann@example.test> DMARC check failed"
         )
+
+
+async def test_R_160_what_dns_does_not_tell_now_is_to_be_sent_again(tmp_path: Path) -> None:
+    await with_server(tmp_path, ZONE, _without_dns)
+
+
+async def test_R_154_strange_authors_and_records(tmp_path: Path) -> None:
+    await with_server(tmp_path, ZONE, _strange)
 
 
 async def test_a_signature_of_the_author_is_enough(tmp_path: Path) -> None:

@@ -155,9 +155,7 @@ async def with_server(directory: Path, *steps: Callable[[Server], None]) -> list
 
 
 async def test_spf_decides_about_clients(tmp_path: Path) -> None:
-    names = await with_server(
-        tmp_path, _by_default, _strictly, _early, _for_dmarc, _within_bounds, _over_lmtp
-    )
+    names = await with_server(tmp_path, _by_default, _strictly, _early, _for_dmarc, _over_lmtp)
     assert {"check.spf/CheckConnection", "check.spf/CheckBody"} <= set(names)
 
 
@@ -225,7 +223,6 @@ def _for_dmarc(server: Server) -> None:
 
 
 def _within_bounds(server: Server) -> None:
-    """R-150."""
     permanent = "550 5.7.23 SPF authentication failed with a permanent error"
     for domain in ("loop.test", "circle.test", "many.test", "void.test"):
         assert mail(server, f"bob@{domain}", "strict") == permanent
@@ -237,6 +234,10 @@ def _over_lmtp(server: Server) -> None:
     with client:
         client.sendmail("bob@fail.test", USER, "From: bob@fail.test\r\n\r\n")
     assert server.fields_of("no TCP connection, skipping")
+
+
+async def test_R_150_what_costs_too_much_is_a_permanent_error(tmp_path: Path) -> None:
+    await with_server(tmp_path, _within_bounds)
 
 
 async def test_explain_asks_dns(tmp_path: Path) -> None:
@@ -264,6 +265,7 @@ async def test_explain_asks_dns(tmp_path: Path) -> None:
     assert "  551 5.7.99 Not from there" in refused
     assert "v=spf1 -all" in refused
     assert "matched -all" in refused
+    assert "noted: 550 5.7.23 SPF authentication failed (matched -all)" in later
     assert "it looks at the message itself" in later
 
 

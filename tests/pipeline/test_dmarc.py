@@ -268,9 +268,11 @@ async def test_a_rehearsal_says_that_only_delivery_can_tell() -> None:
     rehearsed = replace(
         pipeline(rules, resolver=resolver), rehearsal=Rehearsal(facts.append, lambda what: Named("x"))
     )
-    await send(rehearsed, envelope(), "bob@example.org", header=FROM)
+    message = envelope()
+    await send(rehearsed, message, "bob@example.org", header=FROM)
     assert CheckAsked(Named("dmarc"), "body", "", NOT_RUN, reason="it looks at the message itself") in facts
     assert resolver.asked == []
+    assert message.is_rehearsed
 
 
 async def test_a_pipeline_with_the_list_of_public_suffixes_reads_it_at_its_start() -> None:

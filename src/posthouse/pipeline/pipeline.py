@@ -57,6 +57,7 @@ class Pipeline:
     async def start_delivery(self, envelope: Envelope, reverse_path: str) -> PipelineDelivery:
         """Choose the source block. Raises MailError."""
         rehearsal = self.rehearsal
+        envelope.is_rehearsed = rehearsal is not None
         route = (
             Route(self.rules, envelope, trace=self._trace(envelope))
             if rehearsal is None

@@ -263,6 +263,18 @@ async def test_a_crash_that_nobody_hears_of_is_logged(
     assert len(fake.log.fields_of("test", "a task in the background failed")) == 1
 
 
+async def test_a_rehearsal_hears_the_result_and_leaves_nothing_behind(
+    dns: FakeResolver, configured: Configure, envelope_of: MakeEnvelope
+) -> None:
+    publish(dns, "fail")
+    envelope = envelope_of()
+    envelope.is_rehearsed = True
+    before = asyncio.all_tasks()
+    verdict = await configured("spf").start_check(envelope).check_connection()
+    assert (what(verdict), said(verdict)) == ("noted", Reply(550, (5, 7, 23), "SPF authentication failed"))
+    assert asyncio.all_tasks() == before
+
+
 # --- when DMARC decides
 
 

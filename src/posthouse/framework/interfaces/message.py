@@ -66,4 +66,5 @@ class Envelope:
         default_factory=dict
     )  # of DSN, where there are any; by the recipient as the endpoint gave it to its pipeline
     dmarc: Dmarc | None = None  # set by a pipeline that judges by DMARC, before its checks see the body
+    is_rehearsed: bool = False  # set by a pipeline that only plans: what checks would say later is not asked
     recipients: Sequence[str] = ()  # accepted so far, as the client gave them

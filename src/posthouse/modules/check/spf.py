@@ -4,6 +4,7 @@ The domain is that of MAIL FROM, as the client gave it; for the empty sender the
 applied when the message is there: where the domain in From has a DMARC policy other than `none`, no action is taken, since DMARC decides then, and may
 come to another end by DKIM. So `dmarc yes` belongs into the same pipeline. With `enforce_early` the actions are applied at MAIL, without regard to
 DMARC. Clients at Unix sockets, and messages made here, are not checked.
+`posthouse explain` tells what comes of it; what is done about it is known before delivery, to `expect` blocks too, only with `enforce_early`.
 """
 
 import asyncio
@@ -136,9 +137,10 @@ class SpfState(CheckState):
             error = MailError(MALFORMED, module=check.context.module, check="check.spf")
             error.__cause__ = err
             return Verdict(error, reject=True)
-        if check.enforces_early:
+        if check.enforces_early or self.envelope.is_rehearsed:
             found = await check.evaluate(asked)
-            return check.acted(found.result, check.noted(asked, found))
+            noted = check.noted(asked, found)
+            return check.acted(found.result, noted) if check.enforces_early else noted
         self.asked = asked
         self.evaluation = Background(check.evaluate(asked), "SPF")
         return PASS
