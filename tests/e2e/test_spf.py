@@ -115,6 +115,7 @@ ZONE: dict[str, Sequence[str] | Answer] = {
     "void.test": ["TXT v=spf1 a:no1.test a:no2.test a:no3.test -all"],
     "told.test": ["TXT v=spf1 exp=why.test -all"],
     "why.test": ["TXT you are\r\n250 OK"],
+    "silent.test": Answer(silent=True),
     # deferred to DMARC
     "policy.test": ["TXT v=spf1 -all"],
     "_dmarc.policy.test": ["TXT v=DMARC1; p=reject"],
@@ -238,6 +239,22 @@ def _over_lmtp(server: Server) -> None:
 
 async def test_R_150_what_costs_too_much_is_a_permanent_error(tmp_path: Path) -> None:
     await with_server(tmp_path, _within_bounds)
+
+
+async def test_a_client_that_leaves_ends_the_look_up(tmp_path: Path) -> None:
+    names = await with_server(tmp_path, _leave)
+    assert "DNS/TXT" in names
+
+
+def _leave(server: Server) -> None:
+    with smtplib.SMTP("127.0.0.1", server.ports["smtp"], local_hostname="client.test") as client:
+        client.ehlo()
+        client.mail("bob@silent.test")
+        assert client.rcpt(USER)[0] == 250
+        client.rset()
+        assert mail(server, "bob@pass.test") == "OK"
+    assert server.stop() == 0
+    assert not any("background" in line for line in server.lines)
 
 
 async def test_explain_asks_dns(tmp_path: Path) -> None:
