@@ -49,13 +49,14 @@ class Shell:
 @pytest.fixture
 def blocks(tmp_path: Path) -> list[tuple[str, str]]:
     """The tutorial's code, as (language, text), on free ports and in a home directory for tests."""
-    text = TUTORIAL.read_text().replace("/home/ann", str(tmp_path))
+    free: dict[str, str] = {}
     with ExitStack() as stack:
         for port in PORTS:
-            free = stack.enter_context(socket.socket())
-            free.bind(("127.0.0.1", 0))
-            text = text.replace(port, str(free.getsockname()[1]))
-    return BLOCK.findall(text)
+            taken = stack.enter_context(socket.socket())
+            taken.bind(("127.0.0.1", 0))
+            free[port] = str(taken.getsockname()[1])
+    text = re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: free[found[0]], TUTORIAL.read_text())
+    return BLOCK.findall(text.replace("/home/ann", str(tmp_path)))
 
 
 @pytest.fixture
