@@ -2,22 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from posthouse.core.events import MessageLog, NoRecorder
-from posthouse.framework.config.parser import parse
-from posthouse.framework.config.scope import Scope
 from posthouse.framework.interfaces.check import Check
 from posthouse.framework.interfaces.message import Connection, Envelope
 from posthouse.framework.interfaces.module import Module
 from posthouse.framework.interfaces.roles import CHECK
-from posthouse.framework.registry import Registry
-from posthouse.modules.catalogue import CATALOGUE
 from posthouse.net.connection import TlsState
+from posthouse.testing.module import module_of
 from posthouse.testing.world import FakeWorld
 
 Configure = Callable[[str], Check]
@@ -35,10 +31,7 @@ def configured(fake: FakeWorld) -> Configure:
     """The check that a line, or a block, of a `check` directive makes."""
 
     def configure(text: str) -> Check:
-        (node,) = parse(text, "test.conf").nodes
-        registry = Registry(CATALOGUE, lambda module, instance, *_: fake.context(module, instance))
-        scope = Scope({}, fake.paths, registry)
-        check = registry.resolve(replace(node, name="check", args=(node.name, *node.args)), CHECK, scope)
+        check = module_of(fake, "check", CHECK, text)
         assert isinstance(check, Module)
         return check
 

@@ -2,7 +2,6 @@
 
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,13 @@ from cryptography.hazmat.primitives.serialization import (
 from posthouse.core.events import MessageLog
 from posthouse.framework.buffer import FileBody, MemoryBody
 from posthouse.framework.config.node import ConfigError
-from posthouse.framework.config.parser import parse
-from posthouse.framework.config.scope import Scope
 from posthouse.framework.interfaces.message import Envelope, MailOptions
 from posthouse.framework.interfaces.roles import MODIFIER
-from posthouse.framework.registry import Registry
 from posthouse.mailauth.dkim.verify import Outcome, Result, Verification
 from posthouse.message.header import Header, split_fields
-from posthouse.modules.catalogue import CATALOGUE
 from posthouse.modules.modify.dkim import Dkim
 from posthouse.modules.modify.dkim.module import NAMES_MAX
+from posthouse.testing.module import module_of
 from posthouse.testing.world import START, FakeWorld
 
 Configure = Callable[[str], Dkim]
@@ -51,10 +47,7 @@ def configured(fake: FakeWorld) -> Configure:
     """The modifier that a line, or a block, of a `modify` directive makes."""
 
     def configure(text: str) -> Dkim:
-        (node,) = parse(text, "test.conf").nodes
-        registry = Registry(CATALOGUE, lambda module, instance, *_: fake.context(module, instance))
-        scope = Scope({}, fake.paths, registry)
-        found = registry.resolve(replace(node, name="modify", args=(node.name, *node.args)), MODIFIER, scope)
+        found = module_of(fake, "modify", MODIFIER, text)
         assert isinstance(found, Dkim)
         return found
 
